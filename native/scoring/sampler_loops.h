@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace spct {
+
+constexpr int32_t sampler_block = 256;  // logits per entry of a block array
+
+// The inner loops of the sampler for one instruction set. All of them give the same bits.
+struct SamplerLoops {
+  const char* name;
+  // maxima: [ceil(n / sampler_block)]. Returns the maximum of all, NaN when any logit is NaN.
+  float (*block_maxima)(const float* logits, int32_t n, float* maxima);
+  // sums: [ceil(n / sampler_block)] of token_weight. Returns their sum.
+  uint64_t (*block_weights)(const float* logits, int32_t n, float maximum, float scale, uint64_t* sums);
+  // weights: [n].
+  void (*weights)(const float* logits, int32_t n, float maximum, float scale, uint64_t* weights);
+  // Appends to ids the first + i with logits[i] >= threshold, ascending, and returns their number. Room for n + 16.
+  int32_t (*gather)(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids);
+};
+
+extern const SamplerLoops sampler_loops_scalar;
+
+// The fastest loops this processor can run.
+const SamplerLoops& sampler_loops();
+
+// Every variant in this build that this processor can run, the scalar one first.
+std::vector<const SamplerLoops*> available_sampler_loops();
+
+}  // namespace spct

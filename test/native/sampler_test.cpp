@@ -1,0 +1,240 @@
+// The sampler against hand values and against its definition written plainly (sort everything).
+#include "scoring/sampler.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "sampler_reference.h"
+#include "scoring/sampler_loops.h"
+#include "seeded_rows.h"
+
+using namespace spct;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+Draw draw_once(const std::vector<float>& logits, const SamplingParams& params, uint64_t seed = 1, uint32_t step = 0) {
+  Draw draw;
+  draw.params = params;
+  draw.seed = seed;
+  draw.step = step;
+  draw.want_logprob = true;
+  SamplerScratch scratch;
+  sample(logits.data(), static_cast<int32_t>(logits.size()), draw, scratch);
+  return draw;
+}
+
+std::set<int32_t> support(const std::vector<float>& logits, const SamplingParams& params) {
+  std::set<int32_t> tokens;
+  for (uint64_t seed = 0; seed < 3000; ++seed) tokens.insert(draw_once(logits, params, seed).token);
+  return tokens;
+}
+
+// Probabilities .1 .4 .2 .3: the filters keep what can be counted by hand.
+void supports_by_hand() {
+  const std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.2f), std::log(0.3f)};
+  using Tokens = std::set<int32_t>;
+  CHECK(support(logits, chain(1.0f)) == Tokens{0, 1, 2, 3});
+  CHECK(support(logits, chain(0.0f)) == Tokens{1});
+  CHECK(support(logits, chain(1.0f, 1)) == Tokens{1});
+  CHECK(support(logits, chain(1.0f, 2)) == Tokens{1, 3});
+  CHECK(support(logits, chain(1.0f, 4)) == Tokens{0, 1, 2, 3});
+  CHECK(support(logits, chain(1.0f, 0, 0.0f)) == Tokens{1});
+  CHECK(support(logits, chain(1.0f, 0, 0.39f)) == Tokens{1});
+  CHECK(support(logits, chain(1.0f, 0, 0.41f)) == Tokens{1, 3});
+  CHECK(support(logits, chain(1.0f, 0, 0.71f)) == Tokens{1, 2, 3});
+  CHECK(support(logits, chain(1.0f, 0, 1.0f, 0.7f)) == Tokens{1, 3});
+  CHECK(support(logits, chain(1.0f, 0, 1.0f, 0.3f)) == Tokens{1, 2, 3});
+  // top-p looks at what top-k left: 4/9, 3/9, 2/9.
+  CHECK(support(logits, chain(1.0f, 3, 0.77f)) == Tokens{1, 3});
+  // Temperature .5 squares the probabilities: 16/30, 9/30, 4/30, 1/30.
+  CHECK(support(logits, chain(0.5f, 0, 0.53f)) == Tokens{1});
+  CHECK(support(logits, chain(0.5f, 0, 0.53f, 0.0f, ChainOrder::temperature_last)) == Tokens{1, 3});
+  CHECK(support(logits, chain(0.5f, 0, 1.0f, 0.5f)) == Tokens{1, 3});
+  CHECK(support(logits, chain(0.5f, 0, 1.0f, 0.6f)) == Tokens{1});
+  CHECK(support(logits, chain(0.5f, 0, 1.0f, 0.6f, ChainOrder::temperature_last)) == Tokens{1, 3});
+}
+
+void ties_go_to_the_lowest_ids() {
+  const std::vector<float> equal(8, 2.0f);
+  using Tokens = std::set<int32_t>;
+  CHECK(support(equal, chain(0.0f)) == Tokens{0});
+  CHECK(support(equal, chain(1.0f, 3)) == Tokens{0, 1, 2});
+  CHECK(support(equal, chain(1.0f, 0, 0.5f)) == Tokens{0, 1, 2, 3});
+  CHECK(support(equal, chain(1.0f, 0, 1.0f, 1.0f)).size() == 8);
+  const std::vector<float> mixed = {0.0f, 5.0f, 3.0f, 3.0f, 5.0f, 3.0f, -0.0f};
+  CHECK(support(mixed, chain(4.0f, 3)) == Tokens{1, 2, 4});
+  CHECK(support(mixed, chain(4.0f, 6)) == Tokens{0, 1, 2, 3, 4, 5});
+  CHECK(support(mixed, chain(0.0f)) == Tokens{1});
+}
+
+void log_probabilities_by_hand() {
+  const std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.2f), std::log(0.3f)};
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    const Draw plain = draw_once(logits, chain(1.0f), seed);
+    CHECK_NEAR(plain.logprob, logits[plain.token], 1e-6);
+    const Draw filtered = draw_once(logits, chain(1.0f, 2, 0.9f, 0.1f), seed);
+    CHECK_NEAR(filtered.logprob, logits[filtered.token], 1e-6);
+    const Draw cold = draw_once(logits, chain(0.5f, 0, 0.9f, 0.0f, ChainOrder::temperature_last), seed);
+    CHECK_NEAR(cold.logprob, 2.0 * logits[cold.token] - std::log(0.3), 1e-6);
+  }
+  CHECK_NEAR(draw_once(logits, chain(0.0f)).logprob, std::log(0.4), 1e-6);
+  CHECK_NEAR(draw_once({7.0f}, chain(0.8f)).logprob, 0.0, 0.0);
+}
+
+void unusable_rows_give_no_token() {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const SamplingParams& params : all_chains()) {
+    CHECK(draw_once({}, params).token == -1);
+    CHECK(draw_once({nan}, params).token == -1);
+    CHECK(draw_once({-infinity, -infinity}, params).token == -1);
+    CHECK(draw_once({1.0f, infinity, 2.0f}, params).token == -1);
+    for (const int position : {0, 1, 255, 256, 700, 999}) {
+      std::vector<float> row = seeded_row(RowShape::peaky, 1000, 3);
+      row[position] = nan;
+      const Draw draw = draw_once(row, params);
+      CHECK(draw.token == -1 && draw.logprob == 0.0f);
+      row[position] = infinity;
+      CHECK(draw_once(row, params).token == -1);
+      row[position] = -infinity;
+      CHECK(draw_once(row, params).token >= 0);
+    }
+  }
+}
+
+void masked_tokens_are_never_drawn() {
+  const std::vector<float> row = seeded_row(RowShape::masked, 1003, 5);
+  for (const SamplingParams& params : all_chains()) {
+    for (uint64_t seed = 0; seed < 300; ++seed) CHECK(row[draw_once(row, params, seed).token] > -infinity);
+  }
+  std::vector<float> one(600, -infinity);
+  one[311] = -5.0f;
+  for (const SamplingParams& params : all_chains()) CHECK(draw_once(one, params).token == 311);
+}
+
+void extreme_logits_stay_exact() {
+  constexpr float largest = std::numeric_limits<float>::max();
+  for (const SamplingParams& params : all_chains()) {
+    CHECK(draw_once({-largest, largest, -largest}, params).token == 1 || params.temperature > 1e20f);
+    CHECK(draw_once({-largest, -largest / 2}, params).token == 1 || params.temperature > 1e20f);
+    CHECK(draw_once({1e-40f, 2e-40f, 0.0f}, params).token >= 0);
+  }
+}
+
+// token_weight is 2^40 e^((logit - maximum) / T) to within the rounding of a float.
+void weights_follow_exp() {
+  CHECK(token_weight(3.0f, 3.0f, 1.0f) == uint64_t{1} << 40);
+  CHECK(token_weight(-infinity, 3.0f, 1.0f) == 0);
+  CHECK(token_weight(2.0f, 3.0f, 1.0f) == uint64_t{1} << 39);
+  const float scale = plan_sampling(chain(1.0f), 10).draw_scale;
+  for (float x = 0.0f; x > -30.0f; x -= 0.0137f) {
+    const double expected = std::ldexp(std::exp(static_cast<double>(x)), weight_bits);
+    CHECK_NEAR(token_weight(x, 0.0f, scale), expected, 0.51 + expected * 4e-7 * (1.0 - x / 8));
+  }
+}
+
+void equals_the_reference() {
+  std::vector<SamplerScratch> scratch(4);
+  for (const int32_t n_vocab : {1, 2, 15, 16, 97, 255, 256, 257, 1000, 5003}) {
+    std::vector<float> logits;
+    std::vector<Draw> draws;
+    int32_t rows = 0;
+    for (const RowShape shape : all_row_shapes) {
+      const std::vector<float> row = seeded_row(shape, n_vocab, 17 + n_vocab);
+      logits.insert(logits.end(), row.begin(), row.end());
+      for (const SamplingParams& params : all_chains()) {
+        for (uint32_t repeat = 0; repeat < 3; ++repeat) {
+          Draw draw;
+          draw.row = rows;
+          draw.params = params;
+          draw.seed = draws.size() % 5 + (repeat == 2 ? 0x123456789abcdefu : 0);
+          draw.step = static_cast<uint32_t>(draws.size());
+          draw.want_logprob = repeat != 1;
+          draws.push_back(draw);
+        }
+      }
+      ++rows;
+    }
+    std::vector<Draw> expected;
+    for (const Draw& draw : draws) {
+      expected.push_back(reference_draw(logits.data() + static_cast<size_t>(draw.row) * n_vocab, n_vocab, draw));
+    }
+    for (const SamplerLoops* loops : available_sampler_loops()) {
+      for (const int threads : {1, 3}) {
+        std::vector<Draw> result = draws;
+        for (int thread = 0; thread < threads; ++thread) {
+          sample_batch(logits.data(), n_vocab, result.data(), result.size(), thread, threads, scratch[thread], *loops);
+        }
+        for (size_t i = 0; i < result.size(); ++i) {
+          CHECK(result[i].token == expected[i].token);
+          CHECK(result[i].logprob == expected[i].logprob);
+          CHECK(result[i].token >= 0);
+        }
+      }
+    }
+  }
+}
+
+// Every loop of every instruction set this machine has gives the bits of the scalar one, at any length and offset.
+void variants_agree_bit_for_bit() {
+  const SamplerLoops& scalar = *available_sampler_loops().front();
+  for (const SamplerLoops* loops : available_sampler_loops()) {
+    std::printf("instruction set: %s\n", loops->name);
+    for (const RowShape shape : all_row_shapes) {
+      const std::vector<float> row = seeded_row(shape, 2100, 11);
+      for (const int32_t n : {1, 3, 7, 8, 15, 16, 17, 31, 33, 255, 256, 257, 300, 512, 1023, 2048}) {
+        for (const int offset : {0, 1, 5}) {
+          const float* logits = row.data() + offset;
+          std::vector<float> maxima(16), maxima_expected(16);
+          const float maximum = scalar.block_maxima(logits, n, maxima_expected.data());
+          CHECK(loops->block_maxima(logits, n, maxima.data()) == maximum);
+          CHECK(maxima == maxima_expected);
+          if (!std::isfinite(maximum)) continue;
+          for (const float scale : {1.4426950f, 0.01f, 37.0f, std::numeric_limits<float>::max()}) {
+            std::vector<uint64_t> sums(16), sums_expected(16), weights(n), weights_expected(n);
+            const uint64_t total = scalar.block_weights(logits, n, maximum, scale, sums_expected.data());
+            CHECK(loops->block_weights(logits, n, maximum, scale, sums.data()) == total);
+            CHECK(sums == sums_expected);
+            scalar.weights(logits, n, maximum, scale, weights_expected.data());
+            loops->weights(logits, n, maximum, scale, weights.data());
+            CHECK(weights == weights_expected);
+          }
+          for (const float threshold : {maximum, maximum - 1.0f, maximum - 4.0f, -infinity}) {
+            std::vector<int32_t> ids(n + 16), ids_expected(n + 16);
+            const int32_t count = scalar.gather(logits, n, threshold, 40, ids_expected.data());
+            CHECK(loops->gather(logits, n, threshold, 40, ids.data()) == count);
+            ids.resize(count);
+            ids_expected.resize(count);
+            CHECK(ids == ids_expected);
+          }
+        }
+      }
+    }
+    for (int position = 0; position < 300; ++position) {
+      std::vector<float> row(300, 1.0f), maxima(2);
+      row[position] = std::numeric_limits<float>::quiet_NaN();
+      CHECK(std::isnan(loops->block_maxima(row.data(), 300, maxima.data())));
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  supports_by_hand();
+  ties_go_to_the_lowest_ids();
+  log_probabilities_by_hand();
+  unusable_rows_give_no_token();
+  masked_tokens_are_never_drawn();
+  extreme_logits_stay_exact();
+  weights_follow_exp();
+  variants_agree_bit_for_bit();
+  equals_the_reference();
+  return check_result();
+}
