@@ -21,8 +21,6 @@ struct SamplerLoops {
   int32_t (*gather)(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids);
 };
 
-extern const SamplerLoops sampler_loops_scalar;
-
 // The fastest loops this processor can run.
 const SamplerLoops& sampler_loops();
 

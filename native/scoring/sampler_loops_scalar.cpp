@@ -50,6 +50,6 @@ int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, i
 
 }  // namespace
 
-const SamplerLoops sampler_loops_scalar = {"scalar", block_maxima, block_weights, weights, gather};
+extern const SamplerLoops sampler_loops_scalar = {"scalar", block_maxima, block_weights, weights, gather};
 
 }  // namespace spct
