@@ -1,0 +1,43 @@
+import { uniform } from "./draw.js";
+import { winners } from "./tally.js";
+
+/** What a tie at the top is worth: nothing (the rule in training, Eq. 10 and 11), the share of the tied that are right, or one
+ * of the tied drawn by the seed (the paper's rule in evaluation; its expected value is `share`). */
+export type TiePolicy = "lose" | "share" | "random";
+
+/** In [0, 1]: how right it is to choose by `scores` when `correct` are the right choices. `keys` name the draw. */
+export function credit(
+  scores: readonly number[],
+  correct: readonly number[],
+  ties: TiePolicy,
+  ...keys: number[]
+): number {
+  const top = winners(scores);
+  const right = top.filter((index) => correct.includes(index)).length;
+  if (top.length === 1) return right;
+  if (ties === "lose") return 0;
+  if (ties === "share") return right / top.length;
+  return correct.includes(top[Math.floor(uniform(...keys) * top.length)]!) ? 1 : 0;
+}
+
+/** Area under the ROC curve of `values` for telling positives from negatives; ties count one half. Null if one class is
+ * empty. */
+export function rocAuc(values: readonly number[], positive: readonly boolean[]): number | null {
+  const order = [...values.keys()].sort((left, right) => values[left]! - values[right]!);
+  let rankSum = 0;
+  let positives = 0;
+  for (let start = 0; start < order.length; ) {
+    let end = start;
+    let here = 0;
+    while (end < order.length && values[order[end]!] === values[order[start]!]) {
+      if (positive[order[end]!]) here++;
+      end++;
+    }
+    rankSum += here * ((start + 1 + end) / 2);
+    positives += here;
+    start = end;
+  }
+  const negatives = values.length - positives;
+  if (positives === 0 || negatives === 0) return null;
+  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
+}

@@ -1,0 +1,114 @@
+import { credit, rocAuc, type TiePolicy } from "./metrics.js";
+import { type Aggregate, type Ballot, tally, winners } from "./tally.js";
+
+/** A judged item, as far as voting looks at it. */
+export interface VotedItem {
+  subset?: string;
+  n: number;
+  /** Index or indices of the correct responses; null if unknown. */
+  label: number | number[] | null;
+  samples: readonly Ballot[];
+}
+
+export interface SummaryOptions {
+  /** Vote over the first k samples; default all. */
+  k?: number;
+  kMeta?: number;
+  ties?: TiePolicy;
+  aggregate?: Aggregate;
+  /** Of the draws of `ties: "random"`. */
+  seed?: number;
+}
+
+export interface Figures {
+  /** Items seen. */
+  items: number;
+  /** Items without a vote, as a response never got a score. They are in no other figure. */
+  skipped: number;
+  /** Items that accuracy is the mean over: labelled, voted, with a right and a wrong choice. */
+  labelled: number;
+  /** In [0, 1]; null without labelled items. */
+  accuracy: number | null;
+  /** Voted items whose highest score is shared. */
+  ties: number;
+  /** ROC-AUC of each response's mean score against being correct, pooled over labelled items; null if there is only one class. */
+  auc: number | null;
+}
+
+export interface Summary extends Figures {
+  bySubset: Record<string, Figures>;
+}
+
+/** Votes on every item and counts how often the vote is right. */
+export class Summarizer {
+  readonly #options: Required<Pick<SummaryOptions, "ties" | "aggregate" | "seed">> & SummaryOptions;
+  readonly #all = new Counts();
+  readonly #subsets = new Map<string, Counts>();
+  #next = 0;
+
+  constructor(options: SummaryOptions = {}) {
+    this.#options = { ties: "share", aggregate: "sum", seed: 0, ...options };
+  }
+
+  add(item: VotedItem): void {
+    const targets = [this.#all, this.#subset(item.subset)];
+    const position = this.#next++;
+    const { k, kMeta, ties, aggregate, seed } = this.#options;
+    const result = tally(item.samples.slice(0, k), item.n, { aggregate, kMeta });
+    for (const counts of targets) counts.items++;
+    if (result.scores === null) {
+      for (const counts of targets) counts.skipped++;
+      return;
+    }
+    const tied = winners(result.scores).length > 1;
+    const correct = item.label === null ? null : [item.label].flat();
+    const decidable = correct !== null && correct.length > 0 && correct.length < item.n;
+    const points = decidable ? credit(result.scores, correct, ties, seed, position) : null;
+    for (const counts of targets) {
+      if (tied) counts.ties++;
+      if (points !== null) counts.points.push(points);
+      if (correct !== null) counts.addResponses(result.means as number[], correct);
+    }
+  }
+
+  summary(): Summary {
+    const names = [...this.#subsets.keys()].sort();
+    const bySubset = Object.fromEntries(names.map((name) => [name, this.#subsets.get(name)!.figures()]));
+    return { ...this.#all.figures(), bySubset };
+  }
+
+  #subset(name = "all"): Counts {
+    const known = this.#subsets.get(name) ?? new Counts();
+    this.#subsets.set(name, known);
+    return known;
+  }
+}
+
+class Counts {
+  items = 0;
+  skipped = 0;
+  ties = 0;
+  readonly points: number[] = [];
+  readonly #means: number[] = [];
+  readonly #correct: boolean[] = [];
+
+  addResponses(means: readonly number[], correct: readonly number[]): void {
+    for (const [index, mean] of means.entries()) {
+      this.#means.push(mean);
+      this.#correct.push(correct.includes(index));
+    }
+  }
+
+  figures(): Figures {
+    const { items, skipped, ties, points } = this;
+    const sum = points.reduce((total, value) => total + value, 0);
+    return {
+      items,
+      skipped,
+      labelled: points.length,
+      accuracy: points.length === 0 ? null : sum / points.length,
+      ties,
+      auc: rocAuc(this.#means, this.#correct),
+    };
+  }
+}
