@@ -1,0 +1,18 @@
+# The engine and what it stands on, without Node.
+include(cmake/scoring.cmake)
+find_package(Threads REQUIRED)
+
+add_library(spct_engine STATIC
+  native/engine/engine.cpp
+  native/engine/prefix_tree.cpp
+  native/engine/scheduler.cpp
+  native/engine/stop_matcher.cpp)
+target_include_directories(spct_engine PUBLIC ${CMAKE_SOURCE_DIR}/native)
+target_link_libraries(spct_engine PUBLIC spct_scoring Threads::Threads)
+
+add_library(spct_model STATIC
+  native/model/graph_sampler.cpp
+  native/model/head_file.cpp
+  native/model/llama_model.cpp
+  native/model/vocabulary.cpp)
+target_link_libraries(spct_model PUBLIC spct_scoring PRIVATE llama)

@@ -1,0 +1,108 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "error.h"
+
+namespace spct {
+
+Engine::Engine(std::unique_ptr<Model> model, OnResult on_result)
+    : model_(std::move(model)),
+      limits_(model_->limits()),
+      on_result_(std::move(on_result)),
+      scheduler_(limits_, *model_),
+      thread_([this] { run(); }) {}
+
+Engine::~Engine() { close(); }
+
+void Engine::submit(GroupRequest request) {
+  validate(request, limits_);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) throw Error("CLOSED", "the engine is closed");
+  inbox_.requests.push_back(std::move(request));
+  wake_.notify_one();
+}
+
+void Engine::cancel(int64_t group) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  inbox_.cancellations.push_back(group);
+  wake_.notify_one();
+}
+
+void Engine::close() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    inbox_.close = true;
+    model_->request_abort();
+    wake_.notify_one();
+  }
+  const std::lock_guard<std::mutex> lock(join_mutex_);
+  if (thread_.joinable()) thread_.join();
+}
+
+SchedulerStats Engine::stats() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return stats_;
+}
+
+void Engine::run() {
+  while (receive()) {
+    step();
+    emit();
+  }
+  for (int64_t group : std::vector<int64_t>(open_groups_)) scheduler_.cancel(group);
+  emit();
+}
+
+// Returns false when the engine is to close.
+bool Engine::receive() {
+  Inbox inbox;
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    wake_.wait(lock, [this] { return !inbox_.empty() || !scheduler_.idle(); });
+    std::swap(inbox, inbox_);
+  }
+  for (auto& request : inbox.requests) {
+    open_groups_.push_back(request.id);
+    scheduler_.add(std::move(request));
+  }
+  for (int64_t group : inbox.cancellations) scheduler_.cancel(group);
+  return !inbox.close;
+}
+
+void Engine::step() {
+  try {
+    Plan plan = scheduler_.plan();
+    if (plan.clear) model_->clear();
+    for (const auto& removal : plan.removals) model_->remove(removal);
+    for (const auto& copy : plan.copies) model_->copy(copy);
+    if (plan.batch.empty()) return;
+    switch (model_->decode(plan.batch, plan.draws, plan.heads)) {
+      case DecodeStatus::ok: scheduler_.commit(plan); return;
+      case DecodeStatus::no_space: scheduler_.no_space(); return;
+      case DecodeStatus::aborted: return scheduler_.fail("CLOSED", "the engine was closed");
+    }
+  } catch (const Error& error) {
+    scheduler_.fail(error.code(), error.what());
+  } catch (const std::exception& error) {
+    scheduler_.fail("ENGINE_FAILURE", error.what());
+  }
+}
+
+void Engine::emit() {
+  auto results = scheduler_.take_results();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stats_ = scheduler_.stats();
+  }
+  for (auto& result : results) {
+    if (result.last_of_group) {
+      open_groups_.erase(std::find(open_groups_.begin(), open_groups_.end(), result.group));
+    }
+    on_result_(std::move(result));
+  }
+}
+
+}  // namespace spct

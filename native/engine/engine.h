@@ -1,0 +1,64 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/scheduler.h"
+
+namespace spct {
+
+// Owns a model and the thread that alone uses it: receive, plan, decode, commit, emit.
+class Engine {
+ public:
+  // Called on the engine's thread, never under a lock, once per finished sample.
+  using OnResult = std::function<void(SampleResult)>;
+
+  Engine(std::unique_ptr<Model> model, OnResult on_result);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // From any thread. Throws what validate() throws, and CLOSED.
+  void submit(GroupRequest request);
+  void cancel(int64_t group);
+
+  // Ends what is running (every open sample is emitted as cancelled) and joins the thread. Idempotent; from any thread
+  // but the engine's own.
+  void close();
+
+  SchedulerStats stats() const;
+  const ModelLimits& limits() const { return limits_; }
+
+ private:
+  struct Inbox {
+    std::vector<GroupRequest> requests;
+    std::vector<int64_t> cancellations;
+    bool close = false;
+    bool empty() const { return requests.empty() && cancellations.empty() && !close; }
+  };
+
+  void run();
+  bool receive();
+  void step();
+  void emit();
+
+  std::unique_ptr<Model> model_;
+  const ModelLimits limits_;
+  OnResult on_result_;
+  Scheduler scheduler_;
+  std::vector<int64_t> open_groups_;  // engine thread only
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  Inbox inbox_;           // guarded by mutex_
+  bool closed_ = false;   // guarded by mutex_
+  SchedulerStats stats_;  // guarded by mutex_
+  std::mutex join_mutex_;
+  std::thread thread_;    // guarded by join_mutex_ after construction
+};
+
+}  // namespace spct

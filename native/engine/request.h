@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/stop_matcher.h"
+#include "scoring/sampler.h"
+
+namespace spct {
+
+struct SampleSpec {
+  int32_t prompt = 0;  // index into GroupRequest::prompts
+  uint64_t seed = 0;
+};
+
+// One query: its orderings as token sequences, and the samples to draw from them.
+struct GroupRequest {
+  int64_t id = 0;
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<SampleSpec> samples;
+  SamplingParams sampling;
+  int32_t max_tokens = 0;  // budget of one sample
+  bool logprobs = false;
+  std::shared_ptr<const StopPattern> stop;
+  SkippedSection skip;
+};
+
+enum class FinishReason : uint8_t { stop, eos, length, cancelled, error };
+
+// A finished sample. `meta` is the fused head's value on the state of the last generated token, if the engine has a head
+// and the sample was not cancelled and did not fail.
+struct SampleResult {
+  int64_t group = 0;
+  int32_t sample = 0;
+  std::string text;  // UTF-8 unless the model wrote otherwise
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs;
+  FinishReason reason = FinishReason::stop;
+  std::optional<float> meta;
+  std::string error_code, error_message;
+  bool last_of_group = false;
+};
+
+}  // namespace spct

@@ -1,0 +1,40 @@
+// Builds the native part into build/: node scripts/build.mjs [--cuda] [--tests] [--bench] [-D<cmake option>...]
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const args = process.argv.slice(2);
+const known = new Set(["--cuda", "--tests", "--bench"]);
+const unknown = args.find((arg) => !known.has(arg) && !arg.startsWith("-D"));
+if (unknown) {
+  console.error(`Expected --cuda, --tests, --bench or -D<option> but received ${unknown}`);
+  process.exit(2);
+}
+
+const cuda = args.includes("--cuda");
+const options = {
+  SPCT_CUDA: cuda ? "ON" : "OFF",
+  ...(args.includes("--tests") && { SPCT_TESTS: "ON" }),
+  ...(args.includes("--bench") && { SPCT_BENCH: "ON" }),
+};
+if (process.env.LLAMA_CPP_DIR) options.LLAMA_CPP_DIR = process.env.LLAMA_CPP_DIR;
+
+const cmakeJs = join(root, "node_modules", "cmake-js", "bin", "cmake-js");
+if (!existsSync(cmakeJs)) {
+  console.error("node_modules is missing: run npm ci first");
+  process.exit(1);
+}
+const command = [
+  cmakeJs, "build", "--out", "build", "--log-level", "warn", "--parallel", String(availableParallelism()),
+  ...Object.entries(options).map(([name, value]) => `--CD${name}=${value}`),
+  ...args.filter((arg) => arg.startsWith("-D")).map((arg) => `--C${arg.slice(1)}`),
+];
+try {
+  execFileSync(process.execPath, command, { cwd: root, stdio: "inherit" });
+} catch {
+  console.error("the native build failed: see the messages above; needed are a C++17 compiler and CMake >= 3.20");
+  process.exit(1);
+}
