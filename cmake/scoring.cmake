@@ -1,5 +1,6 @@
 # The sampler and the score head. Their results are the same on every machine, so no compiler may contract a * b + c.
 add_library(spct_scoring STATIC
+  native/scoring/mass_cut.cpp
   native/scoring/sampler.cpp
   native/scoring/sampler_loops.cpp
   native/scoring/sampler_loops_scalar.cpp

@@ -14,16 +14,8 @@
 namespace spct {
 namespace {
 
-constexpr size_t cut_bins = 2048;
-
-enum class Support : uint8_t {
-  none,    // a row no token can be drawn from
-  one,     // scratch.ids[0]
-  whole,   // every token, by scratch.block_weights
-  listed,  // scratch.ids with scratch.weights
-};
-
-// One row made ready for any number of draws with the same parameters.
+// One row made ready for any number of draws with the same parameters. Every filter keeps a prefix of the tokens
+// ordered by logit and id, so it comes down to finding where the prefix ends.
 class RowSampler {
  public:
   RowSampler(const SamplerLoops& loops, SamplerScratch& scratch) : loops_(loops), scratch_(scratch) {}
@@ -32,216 +24,183 @@ class RowSampler {
   void draw(Draw& draw);
 
  private:
-  void sum_weights(float scale);
-  void gather_from(float threshold);
-  void gather_all();
-  void take_arg_max();
-  void take_top_k();
-  void take_top_p();
-  void gather_top_p();
-  void cut_at_mass(uint64_t target);
-  void take_min_p();
-  void keep_prefix(float last, int64_t ties);
-  void weigh_candidates(float scale);
-  int32_t draw_from_whole(uint64_t target);
-  int32_t draw_from_list(uint64_t target) const;
+  PrefixCut support_cut();
+  PrefixCut top_k_cut();
+  PrefixCut top_p_cut(bool after_top_k);
+  void keep(PrefixCut cut);
+  void gather(float threshold);
+  void gather_largest(size_t k);
+  void gather_mass(uint64_t row_total, uint64_t target);
+  uint64_t weigh_candidates(float scale);
+  uint64_t sum_blocks(const float* values, size_t n, float scale);
+  float nth_block_maximum(size_t n);
 
   const SamplerLoops& loops_;
   SamplerScratch& scratch_;
   const float* logits_ = nullptr;
   int32_t n_vocab_ = 0;
   SamplingPlan plan_;
-  Support support_ = Support::none;
   float maximum_ = 0.0f;
-  uint64_t row_total_ = 0;      // of all tokens, at the scale of the last sum_weights
-  uint64_t support_total_ = 0;  // of the tokens that can be drawn
+  size_t candidates_ = 0;           // in scratch: their ids, ascending, and logits
+  uint64_t row_total_ = 0;          // weights of all tokens, for log-probabilities
+  const float* support_ = nullptr;  // logits of the tokens that can be drawn; none without a usable row
+  const int32_t* support_ids_ = nullptr;  // none: the position is the id
+  size_t support_size_ = 0;
+  uint64_t support_total_ = 0;
 };
 
 void RowSampler::prepare(const float* logits, int32_t n_vocab, const SamplingParams& params, bool want_logprob) {
   logits_ = logits;
   n_vocab_ = n_vocab;
-  plan_ = plan_sampling(params, n_vocab);
-  support_ = Support::none;
+  support_ = nullptr;
   if (n_vocab <= 0) return;
+  plan_ = plan_sampling(params, n_vocab);
   scratch_.block_maxima.resize((n_vocab + sampler_block - 1) / sampler_block);
+  const size_t room = static_cast<size_t>(n_vocab) + 16;  // gather writes whole vectors
+  scratch_.ids.resize(std::max(scratch_.ids.size(), room));
+  scratch_.values.resize(std::max(scratch_.values.size(), room));
   maximum_ = loops_.block_maxima(logits, n_vocab, scratch_.block_maxima.data());
   if (!std::isfinite(maximum_)) return;
 
-  const bool filtered = plan_.top_k > 0 || plan_.top_p > 0 || plan_.has_min_p;
-  if (plan_.greedy) {
-    take_arg_max();
-    support_ = Support::one;
-  } else if (filtered) {
-    if (plan_.top_k > 0) {
-      take_top_k();
-      if (plan_.top_p > 0) take_top_p();
-    } else if (plan_.top_p > 0) {
-      gather_top_p();
-    } else {
-      gather_from(finite_float(maximum_ + plan_.min_p_drop));
-    }
-    if (plan_.has_min_p) take_min_p();
-    weigh_candidates(plan_.draw_scale);
-    support_ = Support::listed;
-    support_total_ = std::accumulate(scratch_.weights.begin(), scratch_.weights.end(), uint64_t{0});
-  }
-  if (want_logprob || support_ == Support::none) sum_weights(plan_.draw_scale);
-  if (support_ == Support::none) {
-    support_ = Support::whole;
-    support_total_ = row_total_;
-  }
+  const bool whole = !plan_.greedy && plan_.top_k == 0 && plan_.top_p == 0 && !plan_.has_min_p;
+  if (!whole) keep(support_cut());
+  support_ = whole ? logits : scratch_.values.data();
+  support_ids_ = whole ? nullptr : scratch_.ids.data();
+  support_size_ = whole ? n_vocab : candidates_;
+  if (want_logprob) row_total_ = sum_blocks(logits, n_vocab, plan_.draw_scale);
+  support_total_ = whole && want_logprob ? row_total_ : sum_blocks(support_, support_size_, plan_.draw_scale);
 }
 
+// The token whose share of the running sum, in the order of the ids, holds a random share of the total.
 void RowSampler::draw(Draw& draw) {
   draw.token = -1;
   draw.logprob = 0.0f;
-  if (support_ == Support::none) return;
-  const uint64_t target = multiply_high(random_bits(draw.seed, draw.step), support_total_);
-  if (support_ == Support::one) draw.token = scratch_.ids[0];
-  if (support_ == Support::whole) draw.token = draw_from_whole(target);
-  if (support_ == Support::listed) draw.token = draw_from_list(target);
-  if (draw.want_logprob) {
-    draw.logprob = log_probability(logits_[draw.token], maximum_, plan_.draw_scale, row_total_);
-  }
-}
-
-void RowSampler::sum_weights(float scale) {
-  scratch_.block_weights.resize(scratch_.block_maxima.size());
-  row_total_ = loops_.block_weights(logits_, n_vocab_, maximum_, scale, scratch_.block_weights.data());
-}
-
-// Candidates become the tokens with a logit of at least `threshold`.
-void RowSampler::gather_from(float threshold) {
-  scratch_.ids.resize(static_cast<size_t>(n_vocab_) + 16);
-  int32_t count = 0;
-  for (size_t block = 0; block < scratch_.block_maxima.size(); ++block) {
-    if (scratch_.block_maxima[block] < threshold) continue;
-    const int32_t first = static_cast<int32_t>(block) * sampler_block;
-    count += loops_.gather(logits_ + first, std::min(sampler_block, n_vocab_ - first), threshold, first,
-                           scratch_.ids.data() + count);
-  }
-  scratch_.ids.resize(count);
-  scratch_.values.resize(count);
-  for (int32_t i = 0; i < count; ++i) scratch_.values[i] = logits_[scratch_.ids[i]];
-}
-
-void RowSampler::gather_all() { gather_from(-std::numeric_limits<float>::infinity()); }
-
-void RowSampler::take_arg_max() {
+  if (support_ == nullptr) return;
+  uint64_t target = multiply_high(random_bits(draw.seed, draw.step), support_total_);
   size_t block = 0;
-  while (scratch_.block_maxima[block] != maximum_) ++block;
-  int32_t id = static_cast<int32_t>(block) * sampler_block;
-  while (logits_[id] != maximum_) ++id;
-  scratch_.ids.assign(1, id);
+  while (target >= scratch_.block_weights[block]) target -= scratch_.block_weights[block++];
+  size_t position = block * sampler_block;
+  uint64_t weights[sampler_block];
+  const int32_t size = static_cast<int32_t>(std::min<size_t>(sampler_block, support_size_ - position));
+  loops_.weights(support_ + position, size, maximum_, plan_.draw_scale, weights);
+  for (const uint64_t* weight = weights; target >= *weight; ++weight, ++position) target -= *weight;
+  draw.token = support_ids_ != nullptr ? support_ids_[position] : static_cast<int32_t>(position);
+  if (draw.want_logprob) draw.logprob = log_probability(support_[position], maximum_, plan_.draw_scale, row_total_);
 }
 
-// The k-th largest block maximum bounds the k-th largest logit from below, so few tokens need a closer look.
-void RowSampler::take_top_k() {
-  const size_t k = plan_.top_k;
-  std::vector<float>& order = scratch_.order;
-  if (k <= scratch_.block_maxima.size()) {
-    order = scratch_.block_maxima;
-    std::nth_element(order.begin(), order.begin() + (k - 1), order.end(), std::greater<float>());
-    gather_from(order[k - 1]);
-  } else {
-    gather_all();
+PrefixCut RowSampler::support_cut() {
+  if (plan_.greedy) return {maximum_, 1};
+  PrefixCut cut{-FLT_MAX, n_vocab_};
+  if (plan_.top_k > 0) cut = top_k_cut();
+  if (plan_.top_p > 0) {
+    if (plan_.top_k > 0) keep(cut);
+    cut = top_p_cut(plan_.top_k > 0);
   }
-  order = scratch_.values;
+  if (plan_.has_min_p) {
+    const float lowest = finite_float(maximum_ + plan_.min_p_drop);
+    if (lowest > cut.last) cut = {lowest, n_vocab_};
+  }
+  return cut;
+}
+
+PrefixCut RowSampler::top_k_cut() {
+  const size_t k = plan_.top_k;
+  gather_largest(k);
+  std::vector<float>& order = scratch_.order;
+  order.assign(scratch_.values.begin(), scratch_.values.begin() + candidates_);
   std::nth_element(order.begin(), order.begin() + (k - 1), order.end(), std::greater<float>());
   const float last = order[k - 1];
+  if (last < -FLT_MAX) return {-FLT_MAX, n_vocab_};  // fewer than k tokens can be drawn at all
   const int64_t above = std::count_if(order.begin(), order.begin() + k, [&](float value) { return value > last; });
-  keep_prefix(last, static_cast<int64_t>(k) - above);
+  return {last, static_cast<int64_t>(k) - above};
 }
 
-// Tokens so light that all of them together could be left out are no candidates.
-void RowSampler::gather_top_p() {
-  sum_weights(plan_.filter_scale);
-  const uint64_t target = std::max<uint64_t>(1, multiply_high(row_total_, plan_.top_p));
-  const uint64_t negligible = (row_total_ - target) / static_cast<uint64_t>(n_vocab_);
-  const double exponent = (negligible > 0 ? std::log2(static_cast<double>(negligible)) : -1.0) - weight_bits - 0.01;
-  const float threshold = finite_float(maximum_ + exponent / plan_.filter_scale);
-  gather_from(std::nextafter(threshold, -FLT_MAX));
-  cut_at_mass(target);
-}
-
-void RowSampler::take_top_p() {
-  weigh_candidates(plan_.filter_scale);
-  const uint64_t total = std::accumulate(scratch_.weights.begin(), scratch_.weights.end(), uint64_t{0});
-  cut_at_mass(std::max<uint64_t>(1, multiply_high(total, plan_.top_p)));
-}
-
-// Keeps the shortest prefix of the candidates that holds `target`. A histogram over the range of their logits leaves
-// only one bin to sort.
-void RowSampler::cut_at_mass(uint64_t target) {
-  weigh_candidates(plan_.filter_scale);
-  const std::vector<float>& values = scratch_.values;
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  const double bin_width = (static_cast<double>(*high) - *low) / (cut_bins - 1);
-  const auto bin_of = [high = *high, bin_width](float value) {
-    return bin_width > 0.0 ? static_cast<size_t>((static_cast<double>(high) - value) / bin_width) : 0;
-  };
-  std::vector<uint64_t>& bins = scratch_.bins;
-  bins.assign(cut_bins + 1, 0);
-  for (size_t i = 0; i < values.size(); ++i) bins[bin_of(values[i])] += scratch_.weights[i];
-  uint64_t mass = 0;
-  size_t bin = 0;
-  while (mass + bins[bin] < target) mass += bins[bin++];
-
-  std::vector<int32_t>& boundary = scratch_.boundary;
-  boundary.clear();
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (bin_of(values[i]) == bin) boundary.push_back(static_cast<int32_t>(i));
+PrefixCut RowSampler::top_p_cut(bool after_top_k) {
+  uint64_t target;
+  if (after_top_k) {
+    target = std::max<uint64_t>(1, multiply_high(weigh_candidates(plan_.filter_scale), plan_.top_p));
+  } else {
+    const uint64_t total = sum_blocks(logits_, n_vocab_, plan_.filter_scale);
+    target = std::max<uint64_t>(1, multiply_high(total, plan_.top_p));
+    gather_mass(total, target);
   }
-  if (bin_width > 0.0) {
-    std::stable_sort(boundary.begin(), boundary.end(), [&](int32_t a, int32_t b) { return values[a] > values[b]; });
-  }
-  size_t kept = 0;
-  while (mass < target) mass += scratch_.weights[boundary[kept++]];
-  const float last = values[boundary[kept - 1]];
-  const int64_t ties = std::count_if(boundary.begin(), boundary.begin() + kept, [&](int32_t i) { return values[i] == last; });
-  keep_prefix(last, ties);
+  return cut_at_mass(scratch_.values.data(), scratch_.weights.data(), candidates_, target, scratch_.mass_cut);
 }
 
-void RowSampler::take_min_p() {
-  keep_prefix(finite_float(maximum_ + plan_.min_p_drop), n_vocab_);
-}
-
-// Drops the candidates below `last`, and of those equal to it all but the first `ties`.
-void RowSampler::keep_prefix(float last, int64_t ties) {
+// Makes the tokens of the prefix the candidates.
+void RowSampler::keep(PrefixCut cut) {
+  gather(cut.last);
+  const auto equal = std::count(scratch_.values.begin(), scratch_.values.begin() + candidates_, cut.last);
+  if (equal <= cut.ties) return;
   size_t kept = 0;
-  for (size_t i = 0; i < scratch_.ids.size(); ++i) {
+  for (size_t i = 0; i < candidates_; ++i) {
     const float value = scratch_.values[i];
-    if (value < last || (value == last && ties-- <= 0)) continue;
+    if (value == cut.last && cut.ties-- <= 0) continue;
     scratch_.ids[kept] = scratch_.ids[i];
     scratch_.values[kept++] = value;
   }
-  scratch_.ids.resize(kept);
-  scratch_.values.resize(kept);
+  candidates_ = kept;
 }
 
-void RowSampler::weigh_candidates(float scale) {
-  scratch_.weights.resize(scratch_.values.size());
-  loops_.weights(scratch_.values.data(), static_cast<int32_t>(scratch_.values.size()), maximum_, scale,
-                 scratch_.weights.data());
+// Makes the tokens with a logit of at least `threshold` the candidates.
+void RowSampler::gather(float threshold) {
+  candidates_ = 0;
+  for (size_t block = 0; block < scratch_.block_maxima.size(); ++block) {
+    if (scratch_.block_maxima[block] < threshold) continue;
+    const int32_t first = static_cast<int32_t>(block) * sampler_block;
+    candidates_ += loops_.gather(logits_ + first, std::min(sampler_block, n_vocab_ - first), threshold, first,
+                                 scratch_.ids.data() + candidates_, scratch_.values.data() + candidates_);
+  }
 }
 
-// The token whose share of the running sum, in the order of the ids, holds `target`.
-int32_t RowSampler::draw_from_whole(uint64_t target) {
-  size_t block = 0;
-  while (target >= scratch_.block_weights[block]) target -= scratch_.block_weights[block++];
-  const int32_t first = static_cast<int32_t>(block) * sampler_block;
-  const int32_t size = std::min(sampler_block, n_vocab_ - first);
-  scratch_.weights.resize(size);
-  loops_.weights(logits_ + first, size, maximum_, plan_.draw_scale, scratch_.weights.data());
-  int32_t i = 0;
-  while (target >= scratch_.weights[i]) target -= scratch_.weights[i++];
-  return first + i;
+// Candidates that hold the k largest logits. The k-th largest block maximum bounds the k-th largest logit from below;
+// where blocks are too few for that, a sample of the row guesses a bound that is then verified.
+void RowSampler::gather_largest(size_t k) {
+  if (k <= scratch_.block_maxima.size() / 4) return gather(nth_block_maximum(k));
+  constexpr size_t stride = 32;
+  std::vector<float>& order = scratch_.order;
+  order.clear();
+  for (size_t i = stride / 2; i < static_cast<size_t>(n_vocab_); i += stride) order.push_back(logits_[i]);
+  for (size_t rank = k / stride * 5 / 4 + 16; rank < order.size() / 2; rank *= 2) {
+    std::nth_element(order.begin(), order.begin() + rank, order.end(), std::greater<float>());
+    gather(order[rank]);
+    if (candidates_ >= k) return;
+  }
+  gather(-std::numeric_limits<float>::infinity());
 }
 
-int32_t RowSampler::draw_from_list(uint64_t target) const {
-  size_t i = 0;
-  while (target >= scratch_.weights[i]) target -= scratch_.weights[i++];
-  return scratch_.ids[i];
+// Candidates, weighed, that hold the prefix of weight `target`. A few of the largest often do; what surely does is
+// everything but tokens so light that all of them together could be left out.
+void RowSampler::gather_mass(uint64_t row_total, uint64_t target) {
+  constexpr size_t few_blocks = 32;
+  if (scratch_.block_maxima.size() > 4 * few_blocks) {
+    gather(nth_block_maximum(few_blocks));
+    if (weigh_candidates(plan_.filter_scale) >= target) return;
+  }
+  const uint64_t negligible = (row_total - target) / static_cast<uint64_t>(n_vocab_);
+  const double exponent = (negligible > 0 ? std::log2(static_cast<double>(negligible)) : -1.0) - weight_bits - 0.01;
+  const float threshold = finite_float(maximum_ + exponent / plan_.filter_scale);
+  gather(std::nextafter(threshold, -FLT_MAX));
+  weigh_candidates(plan_.filter_scale);
+}
+
+uint64_t RowSampler::weigh_candidates(float scale) {
+  scratch_.weights.resize(std::max(scratch_.weights.size(), candidates_));
+  uint64_t* weights = scratch_.weights.data();
+  loops_.weights(scratch_.values.data(), static_cast<int32_t>(candidates_), maximum_, scale, weights);
+  return std::accumulate(weights, weights + candidates_, uint64_t{0});
+}
+
+uint64_t RowSampler::sum_blocks(const float* values, size_t n, float scale) {
+  scratch_.block_weights.resize((n + sampler_block - 1) / sampler_block);
+  return loops_.block_weights(values, static_cast<int32_t>(n), maximum_, scale, scratch_.block_weights.data());
+}
+
+float RowSampler::nth_block_maximum(size_t n) {
+  std::vector<float>& order = scratch_.order;
+  order = scratch_.block_maxima;
+  std::nth_element(order.begin(), order.begin() + (n - 1), order.end(), std::greater<float>());
+  return order[n - 1];
 }
 
 bool same_source(const Draw& a, const Draw& b) {
@@ -263,10 +222,12 @@ void sample_batch(const float* logits, int32_t n_vocab, Draw* draws, size_t n, i
   const size_t begin = n * thread / threads;
   const size_t end = n * (thread + 1) / threads;
   RowSampler sampler(loops, scratch);
+  const Draw* prepared = nullptr;
   for (size_t i = begin; i < end; ++i) {
-    if (i == begin || !same_source(draws[i - 1], draws[i])) {
+    if (prepared == nullptr || !same_source(*prepared, draws[i])) {
       const float* row = logits + static_cast<size_t>(draws[i].row) * n_vocab;
       sampler.prepare(row, n_vocab, draws[i].params, draws[i].want_logprob);
+      prepared = &draws[i];
     }
     sampler.draw(draws[i]);
   }

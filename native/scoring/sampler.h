@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "scoring/mass_cut.h"
 #include "scoring/random.h"
 
 namespace spct {
@@ -41,14 +42,13 @@ struct SamplerLoops;
 
 // Working memory of one thread, reused from row to row. Belongs to the sampler; no one else reads it.
 struct SamplerScratch {
-  std::vector<float> block_maxima;
-  std::vector<uint64_t> block_weights;
-  std::vector<int32_t> ids;       // candidates, ascending
-  std::vector<float> values;      // their logits
-  std::vector<uint64_t> weights;  // their weights
-  std::vector<float> order;       // values being selected
-  std::vector<int32_t> boundary;  // candidates the cut falls among
-  std::vector<uint64_t> bins;
+  std::vector<float> block_maxima;      // of the row
+  std::vector<uint64_t> block_weights;  // of the row or of the candidates
+  std::vector<int32_t> ids;             // candidates, ascending
+  std::vector<float> values;            // their logits
+  std::vector<uint64_t> weights;        // their weights
+  std::vector<float> order;             // values being selected
+  MassCutScratch mass_cut;
 };
 
 // Sets draw.token and draw.logprob from logits [n_vocab]; draw.row is not used.

@@ -17,8 +17,9 @@ struct SamplerLoops {
   uint64_t (*block_weights)(const float* logits, int32_t n, float maximum, float scale, uint64_t* sums);
   // weights: [n].
   void (*weights)(const float* logits, int32_t n, float maximum, float scale, uint64_t* weights);
-  // Appends to ids the first + i with logits[i] >= threshold, ascending, and returns their number. Room for n + 16.
-  int32_t (*gather)(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids);
+  // Lists the logits >= threshold: first + i into ids, ascending, logits[i] into values. Returns their number; both
+  // lists need room for n + 16.
+  int32_t (*gather)(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids, float* values);
 };
 
 // The fastest loops this processor can run.

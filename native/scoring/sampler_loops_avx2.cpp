@@ -45,8 +45,8 @@ struct Avx2 {
   }
 
   static Floats times_power_of_two(Floats power, Floats shifted) {
-    const __m256i exponent = _mm256_add_epi32(_mm256_castps_si256(shifted), _mm256_set1_epi32(weight_bits));
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(power), _mm256_slli_epi32(exponent, 23)));
+    const __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(power), exponent));
   }
 
   static Longs to_biased_longs(__m128 a) {
@@ -67,12 +67,13 @@ struct Avx2 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), unbiased);
   }
 
-  static int32_t append(Floats logits, Floats threshold, int32_t first, int32_t* ids) {
+  static int32_t append(Floats logits, Floats threshold, int32_t first, int32_t* ids, float* values) {
     const int kept = _mm256_movemask_ps(_mm256_cmp_ps(logits, threshold, _CMP_GE_OQ));
     if (kept == 0) return 0;
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(set_lanes.lane[kept]));
-    const __m256i lanes = _mm256_add_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(first));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(ids), lanes);
+    const __m256i lanes = _mm256_cvtepu8_epi32(bytes);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(ids), _mm256_add_epi32(lanes, _mm256_set1_epi32(first)));
+    _mm256_storeu_ps(values, _mm256_permutevar8x32_ps(logits, lanes));
     return __builtin_popcount(static_cast<unsigned>(kept));
   }
 };

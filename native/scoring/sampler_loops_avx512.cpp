@@ -22,8 +22,8 @@ struct Avx512 {
   static float reduce_maximum(Floats a) { return _mm512_reduce_max_ps(a); }
 
   static Floats times_power_of_two(Floats power, Floats shifted) {
-    const __m512i exponent = _mm512_add_epi32(_mm512_castps_si512(shifted), _mm512_set1_epi32(weight_bits));
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(power), _mm512_slli_epi32(exponent, 23)));
+    const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(power), exponent));
   }
 
   static void to_longs(Floats a, Longs& low, Longs& high) {
@@ -35,12 +35,13 @@ struct Avx512 {
   static uint64_t reduce_sum(Longs a) { return static_cast<uint64_t>(_mm512_reduce_add_epi64(a)); }
   static void store_without_bias(uint64_t* to, Longs a) { _mm512_storeu_si512(to, a); }
 
-  static int32_t append(Floats logits, Floats threshold, int32_t first, int32_t* ids) {
+  static int32_t append(Floats logits, Floats threshold, int32_t first, int32_t* ids, float* values) {
     const __mmask16 kept = _mm512_cmp_ps_mask(logits, threshold, _CMP_GE_OQ);
     if (kept == 0) return 0;
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     // A compress to a register: the one to memory is microcode on some processors.
     _mm512_storeu_si512(ids, _mm512_maskz_compress_epi32(kept, _mm512_add_epi32(lanes, _mm512_set1_epi32(first))));
+    _mm512_storeu_ps(values, _mm512_maskz_compress_ps(kept, logits));
     return __builtin_popcount(kept);
   }
 };

@@ -25,8 +25,8 @@ struct Neon {
   static float reduce_maximum(Floats a) { return vmaxvq_f32(a); }
 
   static Floats times_power_of_two(Floats power, Floats shifted) {
-    const uint32x4_t exponent = vaddq_u32(vreinterpretq_u32_f32(shifted), vdupq_n_u32(weight_bits));
-    return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(power), vshlq_n_u32(exponent, 23)));
+    const uint32x4_t exponent = vshlq_n_u32(vreinterpretq_u32_f32(shifted), 23);
+    return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(power), exponent));
   }
 
   static void to_longs(Floats a, Longs& low, Longs& high) {
@@ -38,14 +38,17 @@ struct Neon {
   static uint64_t reduce_sum(Longs a) { return vaddvq_u64(a); }
   static void store_without_bias(uint64_t* to, Longs a) { vst1q_u64(to, a); }
 
-  static int32_t append(Floats logits, Floats threshold, int32_t first, int32_t* ids) {
+  static int32_t append(Floats logits, Floats threshold, int32_t first, int32_t* ids, float* values) {
     const uint32x4_t kept = vcgeq_f32(logits, threshold);
     if (vmaxvq_u32(kept) == 0) return 0;
     uint32_t lanes[4];
+    float all[4];
     vst1q_u32(lanes, vshrq_n_u32(kept, 31));
+    vst1q_f32(all, logits);
     int32_t count = 0;
     for (int32_t lane = 0; lane < 4; ++lane) {
       ids[count] = first + lane;
+      values[count] = all[lane];
       count += static_cast<int32_t>(lanes[lane]);
     }
     return count;

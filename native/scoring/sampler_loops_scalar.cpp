@@ -7,20 +7,35 @@
 namespace spct {
 namespace {
 
+constexpr float lowest = -std::numeric_limits<float>::infinity();
+
+// Lanes that do not wait for each other; compilers make vectors of them.
 float block_maxima(const float* logits, int32_t n, float* maxima) {
-  float maximum = -std::numeric_limits<float>::infinity();
-  bool ordered = true;
+  constexpr int32_t lanes = 8;
+  float maximum = lowest;
+  int32_t unordered = 0;
   for (int32_t begin = 0; begin < n; begin += sampler_block) {
     const int32_t end = std::min(n, begin + sampler_block);
-    float block = -std::numeric_limits<float>::infinity();
-    for (int32_t i = begin; i < end; ++i) {
-      block = logits[i] > block ? logits[i] : block;
-      ordered &= logits[i] == logits[i];
+    float largest[lanes];
+    int32_t nan[lanes] = {};
+    std::fill(largest, largest + lanes, lowest);
+    int32_t i = begin;
+    for (; i + lanes <= end; i += lanes) {
+      for (int32_t lane = 0; lane < lanes; ++lane) {
+        const float logit = logits[i + lane];
+        largest[lane] = logit > largest[lane] ? logit : largest[lane];
+        nan[lane] |= logit != logit ? 1 : 0;
+      }
     }
-    maxima[begin / sampler_block] = block;
-    maximum = std::max(maximum, block);
+    for (; i < end; ++i) {
+      largest[0] = std::max(largest[0], logits[i]);
+      unordered |= logits[i] != logits[i] ? 1 : 0;
+    }
+    for (const int32_t lane : nan) unordered |= lane;
+    maxima[begin / sampler_block] = *std::max_element(largest, largest + lanes);
+    maximum = std::max(maximum, maxima[begin / sampler_block]);
   }
-  return ordered ? maximum : std::numeric_limits<float>::quiet_NaN();
+  return unordered != 0 ? std::numeric_limits<float>::quiet_NaN() : maximum;
 }
 
 uint64_t block_weights(const float* logits, int32_t n, float maximum, float scale, uint64_t* sums) {
@@ -39,10 +54,11 @@ void weights(const float* logits, int32_t n, float maximum, float scale, uint64_
   for (int32_t i = 0; i < n; ++i) out[i] = token_weight(logits[i], maximum, scale);
 }
 
-int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids) {
+int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids, float* values) {
   int32_t count = 0;
   for (int32_t i = 0; i < n; ++i) {
     ids[count] = first + i;
+    values[count] = logits[i];
     count += logits[i] >= threshold;
   }
   return count;

@@ -6,7 +6,7 @@
 // Simd has: width; Floats; Longs (64-bit integers); load, broadcast, add, subtract, multiply, maximum;
 // unordered(a, b), true when any lane of either is NaN; times_power_of_two(power, shifted); to_longs(floats, low, high),
 // lanes rounded to integers plus `bias`; add_longs, zero, store; reduce_maximum, reduce_sum; and
-// append(logits, threshold, first, ids), which writes up to `width` ids and returns their number.
+// append(logits, threshold, first, ids, values), which writes up to `width` of each and returns how many count.
 
 #include <cstdint>
 #include <limits>
@@ -24,7 +24,7 @@ struct SimdLoops {
   static constexpr int32_t width = Simd::width;
   static constexpr float lowest = -std::numeric_limits<float>::infinity();
   static constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-  static constexpr float exp2_5_to_0[] = {exp2_5, exp2_4, exp2_3, exp2_2, exp2_1, 1.0f};
+  static constexpr float exp2_4_to_0[] = {exp2_4, exp2_3, exp2_2, exp2_1, 1.0f};
   static_assert(sampler_block % (2 * width) == 0, "a whole block must be whole pairs of vectors");
 
   static float block_maxima(const float* logits, int32_t n, float* maxima) {
@@ -60,8 +60,8 @@ struct SimdLoops {
     const Floats shift = Simd::broadcast(round_to_integer);
     const Floats shifted = Simd::add(x, shift);
     const Floats f = Simd::subtract(x, Simd::subtract(shifted, shift));
-    Floats power = Simd::broadcast(exp2_6);
-    for (const float coefficient : exp2_5_to_0) {
+    Floats power = Simd::broadcast(exp2_5);
+    for (const float coefficient : exp2_4_to_0) {
       power = Simd::add(Simd::multiply(power, f), Simd::broadcast(coefficient));
     }
     return Simd::times_power_of_two(power, shifted);
@@ -105,15 +105,17 @@ struct SimdLoops {
     for (; i < n; ++i) out[i] = token_weight(logits[i], maximum, scale);
   }
 
-  static int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids) {
+  static int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids,
+                        float* values) {
     const Floats all_threshold = Simd::broadcast(threshold);
     int32_t count = 0;
     int32_t i = 0;
     for (; i + width <= n; i += width) {
-      count += Simd::append(Simd::load(logits + i), all_threshold, first + i, ids + count);
+      count += Simd::append(Simd::load(logits + i), all_threshold, first + i, ids + count, values + count);
     }
     for (; i < n; ++i) {
       ids[count] = first + i;
+      values[count] = logits[i];
       count += logits[i] >= threshold;
     }
     return count;

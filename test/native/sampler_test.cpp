@@ -207,11 +207,13 @@ void variants_agree_bit_for_bit() {
           }
           for (const float threshold : {maximum, maximum - 1.0f, maximum - 4.0f, -infinity}) {
             std::vector<int32_t> ids(n + 16), ids_expected(n + 16);
-            const int32_t count = scalar.gather(logits, n, threshold, 40, ids_expected.data());
-            CHECK(loops->gather(logits, n, threshold, 40, ids.data()) == count);
+            std::vector<float> values(n + 16);
+            const int32_t count = scalar.gather(logits, n, threshold, 40, ids_expected.data(), values.data());
+            CHECK(loops->gather(logits, n, threshold, 40, ids.data(), values.data()) == count);
             ids.resize(count);
             ids_expected.resize(count);
             CHECK(ids == ids_expected);
+            for (int32_t i = 0; i < count; ++i) CHECK(values[i] == logits[ids[i] - 40]);
           }
         }
       }
