@@ -34,21 +34,20 @@ export type AnswerKind =
   /** 1 or 0 for a single response: correct or not. */
   | "correctness";
 
-/** Why generation ended. */
-export type FinishReason = "stop" | "eos" | "length" | "cancelled" | "error";
+/** Why generation ended: a complete box, the model's end token, or the token budget. */
+export type FinishReason = "stop" | "eos" | "length";
 
 /** One generation, as an engine hands it over. */
 export interface Completion {
   /** Index into the request's samples. */
   sample: number;
   text: string;
+  /** How many tokens were generated. */
   tokens: number;
-  /** Natural logarithms, one for each token, if they were asked for. */
-  logprobs?: Float32Array;
-  /** The generated token ids, if `logprobs` were asked for. */
+  /** The generated tokens and their natural log-probabilities, if they were asked for. */
   tokenIds?: Int32Array;
+  logprobs?: Float32Array;
   reason: FinishReason;
-  error?: { code: string; message: string };
   /** The head's value at the end of the text; higher is better. Null without a head. */
   meta: number | null;
 }
@@ -66,16 +65,13 @@ export type ExtractionFailure =
   /** The text ends inside a think block. */
   | "unfinished-thought";
 
-/** Why a sample was left out of the vote. */
-export type SampleFailure = ExtractionFailure | "cancelled" | "engine-error";
-
 /** One judgement: a text and what was read from it. */
 export interface Sample {
   /** `order[p]` is the index of the response shown at position p. */
   order: number[];
   /** In the original order of the responses; null if the sample failed. */
   scores: number[] | null;
-  reason?: SampleFailure;
+  reason?: ExtractionFailure;
   /** Value of the meta RM; higher is better. Null without one. */
   meta: number | null;
   /** Whether the sample entered the vote. */

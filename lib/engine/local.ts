@@ -1,0 +1,198 @@
+import { cancelled, SpctError } from "../errors.js";
+import {
+  loadAddon,
+  type NativeEngine,
+  type NativeEngineOptions,
+  type NativeGroup,
+  type NativeSampleEvent,
+} from "../native.js";
+import { ChatTemplate, opensThought } from "../prompt/chat.js";
+import type { Completion, FinishReason, Message } from "../types.js";
+import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "./engine.js";
+
+export interface LocalEngineOptions extends NativeEngineOptions {
+  /** Jinja source that takes the place of the model's own chat template. */
+  chatTemplate?: string;
+  /** Further variables of the chat template. */
+  chatVariables?: Record<string, unknown>;
+}
+
+/** A prompt as tokens; `prefix` is what the prompt has already begun of the answer. */
+interface TokenizedPrompt {
+  tokens: Int32Array;
+  prefix: string;
+}
+
+/** llama.cpp in this process. */
+export class LocalEngine implements Engine {
+  readonly info: EngineInfo;
+  readonly #native: NativeEngine;
+  readonly #chat: ChatTemplate;
+  readonly #chatVariables: Record<string, unknown> | undefined;
+  #closing: Promise<void> | undefined;
+  #running = 0;
+  /** Counts starts of requests: tells a request whether another one ran beside it. */
+  #started = 0;
+
+  static async load(options: LocalEngineOptions): Promise<LocalEngine> {
+    const { chatTemplate, chatVariables, ...nativeOptions } = options;
+    let native: NativeEngine;
+    try {
+      native = await loadAddon().loadEngine(nativeOptions);
+    } catch (error) {
+      throw SpctError.from(error, "ENGINE_FAILURE");
+    }
+    try {
+      const source = chatTemplate ?? native.info.chatTemplate;
+      if (source === null) {
+        throw new SpctError(
+          "NO_CHAT_TEMPLATE",
+          `${options.modelPath} has no chat template; pass one as \`chatTemplate\` (Jinja source)`,
+        );
+      }
+      return new LocalEngine(native, options.modelPath, new ChatTemplate(source), chatVariables);
+    } catch (error) {
+      await native.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    native: NativeEngine,
+    model: string,
+    chat: ChatTemplate,
+    chatVariables: Record<string, unknown> | undefined,
+  ) {
+    const { description, architecture, parameters, sizeBytes, contextTokens, threads, backend, hasHead } =
+      native.info;
+    this.info = {
+      model,
+      description,
+      architecture,
+      parameters,
+      sizeBytes,
+      contextTokens,
+      threads,
+      backend,
+      hasHead,
+    };
+    this.#native = native;
+    this.#chat = chat;
+    this.#chatVariables = chatVariables;
+  }
+
+  async sample(
+    request: SampleRequest,
+    onCompletion: (completion: Completion) => void,
+    signal?: AbortSignal,
+  ): Promise<RequestUsage> {
+    try {
+      this.#check(signal);
+      const prompts = await Promise.all(request.prompts.map((messages) => this.#tokenize(messages)));
+      this.#check(signal);
+      for (const { tokens } of prompts) this.#checkLength(tokens.length, request.maxTokens);
+      const computed = await this.#run(request, prompts, onCompletion, signal);
+      const promptTokens = request.samples.reduce(
+        (sum, { prompt }) => sum + prompts[prompt]!.tokens.length,
+        0,
+      );
+      return { promptTokens, promptTokensComputed: computed };
+    } catch (error) {
+      throw SpctError.from(error, "ENGINE_FAILURE");
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#native.close();
+    return this.#closing;
+  }
+
+  async #tokenize(messages: Message[]): Promise<TokenizedPrompt> {
+    const { bosToken, eosToken } = this.#native.info;
+    const pieces = this.#chat.render(messages, { bosToken, eosToken, variables: this.#chatVariables });
+    const tokens = await this.#native.tokenize(pieces);
+    return { tokens, prefix: opensThought(pieces) ? "<think>" : "" };
+  }
+
+  /** Resolves with the prompt tokens computed, once every sample has been handed over. */
+  #run(
+    request: SampleRequest,
+    prompts: TokenizedPrompt[],
+    onCompletion: (completion: Completion) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<number | null> {
+    const { samples, sampling, maxTokens, logprobs, stop } = request;
+    const group: NativeGroup = {
+      prompts: prompts.map(({ tokens }) => tokens),
+      samples,
+      ...sampling,
+      maxTokens,
+      logprobs,
+    };
+    // A match inside of the thought that the prompt opened would end the sample too early.
+    if (prompts.every(({ prefix }) => prefix === "")) group.stop = stop;
+    const alone = this.#running === 0;
+    const start = ++this.#started;
+    const before = this.#native.stats().promptTokensComputed;
+    return new Promise((resolve, reject) => {
+      let open = samples.length;
+      let failure: SpctError | undefined;
+      const finish = () => {
+        this.#running--;
+        signal?.removeEventListener("abort", abort);
+        if (failure !== undefined) return reject(failure);
+        const unknown = !alone || this.#started !== start || this.#closing !== undefined;
+        resolve(unknown ? null : this.#native.stats().promptTokensComputed - before);
+      };
+      const onSample = (event: NativeSampleEvent) => {
+        const problem = this.#problemOf(event, signal);
+        failure ??= problem;
+        if (problem === undefined) {
+          const { prefix } = prompts[samples[event.sample]!.prompt]!;
+          onCompletion(toCompletion(event, prefix, logprobs));
+        }
+        if (--open === 0) finish();
+      };
+      const id = this.#native.submit(group, onSample);
+      this.#running++;
+      const abort = () => this.#native.cancel(id);
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  #problemOf(event: NativeSampleEvent, signal: AbortSignal | undefined): SpctError | undefined {
+    if (event.reason === "cancelled") return signal?.aborted ? cancelled(signal) : closed();
+    if (event.reason === "error") return new SpctError(event.error!.code, event.error!.message);
+    return undefined;
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (signal?.aborted) throw cancelled(signal);
+    if (this.#closing !== undefined) throw closed();
+  }
+
+  #checkLength(promptTokens: number, maxTokens: number): void {
+    const { contextTokens } = this.info;
+    if (promptTokens + maxTokens <= contextTokens) return;
+    throw new SpctError(
+      "CONTEXT_OVERFLOW",
+      `context of ${contextTokens} tokens, the prompt has ${promptTokens} and the answer may take ${maxTokens}`,
+    );
+  }
+}
+
+function closed(): SpctError {
+  return new SpctError("CLOSED", "The engine is closed");
+}
+
+function toCompletion(event: NativeSampleEvent, prefix: string, logprobs: boolean): Completion {
+  const { sample, text, tokens, reason, meta } = event;
+  return {
+    sample,
+    text: prefix + text,
+    tokens: tokens.length,
+    ...(logprobs ? { tokenIds: tokens, logprobs: event.logprobs ?? new Float32Array() } : {}),
+    reason: reason as FinishReason,
+    meta: meta !== null && Number.isFinite(meta) ? meta : null,
+  };
+}

@@ -1,0 +1,19 @@
+import type { PlainError } from "../errors.js";
+import type { Completion } from "../types.js";
+import type { EngineInfo, RequestUsage, SampleRequest } from "./engine.js";
+import type { LocalEngineOptions } from "./local.js";
+
+/** What the parent tells the child. `id` names a request. */
+export type ToChild =
+  | { kind: "load"; options: LocalEngineOptions }
+  | { kind: "sample"; id: number; request: SampleRequest }
+  | { kind: "cancel"; id: number }
+  | { kind: "close" };
+
+/** What the child tells the parent. */
+export type ToParent =
+  | { kind: "loaded"; info: EngineInfo }
+  | { kind: "load-failed"; error: PlainError }
+  | { kind: "completion"; id: number; completion: Completion }
+  | { kind: "done"; id: number; usage: RequestUsage }
+  | { kind: "failed"; id: number; error: PlainError };

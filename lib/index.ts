@@ -1,0 +1,15 @@
+export type { Engine, EngineInfo, RequestUsage, SampleRequest, Sampling } from "./engine/engine.js";
+export { LocalEngine } from "./engine/local.js";
+export { ProcessEngine } from "./engine/process.js";
+export { type ErrorCode, SpctError } from "./errors.js";
+export { type JudgementParts, readParts } from "./extract/parts.js";
+export { type Extraction, type ExtractionOptions, extractScores, extractWinner } from "./extract/scores.js";
+export { Grm } from "./judge.js";
+export { PromptTemplate, type PromptVariables } from "./prompt/template.js";
+export { type JudgementRecord, readJudgements, type SampleRecord, toRecord } from "./records.js";
+export type { JudgeManyOptions, JudgeOptions, LoadOptions } from "./settings.js";
+export { loadTemplate } from "./templates.js";
+export type * from "./types.js";
+export { rocAuc, type TiePolicy } from "./vote/metrics.js";
+export { Summarizer, type Summary, type SummaryOptions } from "./vote/summary.js";
+export { type Aggregate, type Ballot, type Tally, type TallyOptions, tally, winners } from "./vote/tally.js";

@@ -1,0 +1,197 @@
+import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "./engine/engine.js";
+import { LocalEngine } from "./engine/local.js";
+import { ProcessEngine } from "./engine/process.js";
+import { invalidArgument, SpctError } from "./errors.js";
+import { type Extraction, extractScores, extractWinner } from "./extract/scores.js";
+import { stopPattern } from "./extract/stop.js";
+import { judgeInOrder } from "./many.js";
+import { findModel, type Manifest } from "./models.js";
+import { rewardPrompt } from "./prompt/reward.js";
+import type { PromptTemplate } from "./prompt/template.js";
+import { checkOrders, readQuery } from "./query.js";
+import {
+  type JudgeManyOptions,
+  type JudgeOptions,
+  type JudgeSettings,
+  type LoadOptions,
+  readJudgeOptions,
+  readLoadOptions,
+} from "./settings.js";
+import { loadTemplate } from "./templates.js";
+import type { Completion, Query, Sample, Verdict } from "./types.js";
+import { uniform } from "./vote/draw.js";
+import { balancedOrders, restoreOrder } from "./vote/orders.js";
+import { defaultKMeta, tally, winners } from "./vote/tally.js";
+
+/** A generative reward model: judges responses by sampling k judgements and voting. */
+export class Grm {
+  readonly #engine: Engine;
+  readonly #template: PromptTemplate;
+  readonly #manifest: Manifest;
+
+  /** Loads a judge. Rejects with MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, HEAD_NOT_FOUND, HEAD_MISMATCH,
+   * NO_CHAT_TEMPLATE, OUT_OF_MEMORY, ADDON_MISSING or INVALID_ARGUMENT. */
+  static async load(options: LoadOptions = {}): Promise<Grm> {
+    const { model, meta, isolation, template, ...engineOptions } = readLoadOptions(options);
+    const { modelPath, headPath, manifest } = await findModel(model, meta);
+    const prompts = await loadTemplate(template ?? manifest.template ?? "default");
+    const engine = isolation === "process" ? ProcessEngine : LocalEngine;
+    return new Grm(await engine.load({ ...engineOptions, modelPath, headPath }), prompts, manifest);
+  }
+
+  /** A judge over an engine of your own; `close()` closes it. */
+  static over(engine: Engine, template: PromptTemplate, manifest: Manifest = {}): Grm {
+    return new Grm(engine, template, manifest);
+  }
+
+  private constructor(engine: Engine, template: PromptTemplate, manifest: Manifest) {
+    this.#engine = engine;
+    this.#template = template;
+    this.#manifest = manifest;
+  }
+
+  get info(): EngineInfo & { template: string } {
+    return { ...this.#engine.info, template: this.#template.name };
+  }
+
+  /** Judges one query. Rejects with INVALID_ARGUMENT, CONTEXT_OVERFLOW, CANCELLED, CLOSED, ENGINE_DIED or what failed in the
+   * engine. A sample without readable scores is no failure: it is counted in `k`, not in `valid`, and has a `reason`. */
+  async judge(query: Query, options: JudgeOptions = {}): Promise<Verdict> {
+    const settings = readJudgeOptions(options, this.#manifest);
+    const checked = readQuery(query, settings.answer);
+    const { hasHead } = this.#engine.info;
+    if (settings.kMeta !== undefined && !hasHead) {
+      throw invalidArgument("kMeta", "a judge with a meta RM", settings.kMeta);
+    }
+    const orders = chooseOrders(settings, checked.responses.length);
+    const request = toRequest(checked, settings, orders, this.#template);
+    const samples: Sample[] = [];
+    const start = performance.now();
+    const usage = await collect(this.#engine, request, settings, (completion) => {
+      const { prompt, seed } = request.samples[completion.sample]!;
+      samples[completion.sample] = toSample(completion, orders[prompt]!, seed, settings);
+      settings.onSample?.(samples[completion.sample]!, completion.sample);
+    });
+    return toVerdict(samples, checked.responses.length, settings, hasHead, usage, performance.now() - start);
+  }
+
+  /** Judges a stream of queries, several at a time; verdicts come in the order of the queries. Takes no more queries than it
+   * can work on, and none while nobody takes its verdicts. */
+  judgeMany(
+    queries: Iterable<Query> | AsyncIterable<Query>,
+    options: JudgeManyOptions = {},
+  ): AsyncGenerator<Verdict, void, undefined> {
+    return judgeInOrder((query, each) => this.judge(query, each), queries, options);
+  }
+
+  /** Rejects what is being judged with CLOSED and frees the model. */
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function chooseOrders({ orderings, k, seed }: JudgeSettings, responses: number): number[][] {
+  if (Array.isArray(orderings)) return checkOrders(orderings, responses);
+  return balancedOrders(responses, Math.min(k, orderings ?? responses), seed);
+}
+
+function toRequest(
+  query: Query,
+  settings: JudgeSettings,
+  orders: number[][],
+  template: PromptTemplate,
+): SampleRequest {
+  const { k, seed, answer, sampling, maxTokens, logprobs, stopAtBox } = settings;
+  const prompts = orders.map((order) => [
+    { role: "user", content: rewardPrompt(template, query, order, answer) },
+  ]);
+  const samples = Array.from({ length: k }, (_, index) => ({
+    prompt: index % orders.length,
+    seed: seed + index,
+  }));
+  const pattern = stopPattern(answer, query.responses.length);
+  const stop = stopAtBox ? { pattern, skip: { open: "<think>", close: "</think>" } } : undefined;
+  return { prompts, samples, sampling, maxTokens, logprobs, stop };
+}
+
+/** Runs a request; an error that the caller's own callback throws ends it and is thrown on. */
+async function collect(
+  engine: Engine,
+  request: SampleRequest,
+  { signal }: JudgeSettings,
+  onCompletion: (completion: Completion) => void,
+): Promise<RequestUsage> {
+  const thrown = new AbortController();
+  let problem: { error: unknown } | undefined;
+  const signals = signal === undefined ? [thrown.signal] : [signal, thrown.signal];
+  const guarded = (completion: Completion) => {
+    try {
+      onCompletion(completion);
+    } catch (error) {
+      problem ??= { error };
+      thrown.abort();
+    }
+  };
+  try {
+    const usage = await engine.sample(request, guarded, AbortSignal.any(signals));
+    if (problem === undefined) return usage;
+  } catch (error) {
+    if (problem === undefined) throw SpctError.from(error, "ENGINE_FAILURE");
+  }
+  throw problem.error;
+}
+
+function toSample(completion: Completion, order: number[], seed: number, settings: JudgeSettings): Sample {
+  const { text, meta, reason: finish, tokens, tokenIds, logprobs } = completion;
+  const read = extract(text, order.length, settings);
+  return {
+    order,
+    scores: read.scores === null ? null : restoreOrder(order, read.scores),
+    ...(read.reason === undefined ? {} : { reason: read.reason }),
+    meta,
+    counted: false,
+    text,
+    seed,
+    finish,
+    tokens,
+    ...(tokenIds === undefined ? {} : { tokenIds, logprobs }),
+  };
+}
+
+function extract(text: string, responses: number, { answer, outOfRange }: JudgeSettings): Extraction {
+  switch (answer) {
+    case "winner":
+      return extractWinner(text, responses);
+    case "correctness":
+      return extractScores(text, { responses, minimum: 0, maximum: 1, outOfRange });
+    case "scores":
+      return extractScores(text, { responses, outOfRange });
+  }
+}
+
+function toVerdict(
+  samples: Sample[],
+  responses: number,
+  { k, kMeta = defaultKMeta(k), seed }: JudgeSettings,
+  hasHead: boolean,
+  usage: RequestUsage,
+  milliseconds: number,
+): Verdict {
+  const { scores, counted, valid } = tally(samples, responses, { kMeta });
+  for (const index of counted) samples[index]!.counted = true;
+  const top = scores === null ? [] : winners(scores);
+  return {
+    best: top[Math.floor(uniform(seed) * top.length)] ?? null,
+    ties: top.length > 1 ? top : [],
+    scores,
+    valid,
+    k,
+    kMeta: hasHead ? kMeta : null,
+    samples,
+    usage: { ...usage, generatedTokens: samples.reduce((sum, { tokens }) => sum + tokens, 0), milliseconds },
+  };
+}

@@ -1,0 +1,158 @@
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SpctError } from "./errors.js";
+
+/** The native addon. It checks types again; every failure carries a code. */
+export interface NativeAddon {
+  loadEngine(options: NativeEngineOptions): Promise<NativeEngine>;
+  loadVocabulary(path: string): Promise<NativeVocabulary>;
+  systemInfo(): NativeSystemInfo;
+}
+
+export interface NativeEngineOptions {
+  modelPath: string;
+  headPath?: string;
+  contextTokens?: number;
+  batchTokens?: number;
+  maxSequences?: number;
+  threads?: number;
+  gpuLayers?: number;
+  flashAttention?: "auto" | "on" | "off";
+}
+
+export interface NativeEngine {
+  readonly info: NativeEngineInfo;
+  tokenize(pieces: readonly NativePiece[]): Promise<Int32Array>;
+  text(tokens: Int32Array): string;
+  /** Returns the group's id. `onSample` is called once for each sample. */
+  submit(group: NativeGroup, onSample: (event: NativeSampleEvent) => void): number;
+  /** The group's open samples end as "cancelled". */
+  cancel(group: number): void;
+  stats(): NativeStats;
+  close(): Promise<void>;
+}
+
+export interface NativeVocabulary {
+  tokenize(pieces: readonly NativePiece[]): Promise<Int32Array>;
+  text(tokens: Int32Array): string;
+  /** The tokens that untrusted text must never become. */
+  forbidden(): { id: number; text: string }[];
+}
+
+export interface NativePiece {
+  text: string;
+  special: boolean;
+}
+
+export interface NativeEngineInfo {
+  description: string;
+  architecture: string;
+  parameters: number;
+  sizeBytes: number;
+  embedding: number;
+  vocabulary: number;
+  contextTokens: number;
+  trainedContext: number;
+  threads: number;
+  backend: string;
+  kv: string;
+  chatTemplate: string | null;
+  bosToken: string;
+  eosToken: string;
+  hasHead: boolean;
+  headKind?: string;
+}
+
+export interface NativeGroup {
+  prompts: Int32Array[];
+  samples: { prompt: number; seed: number }[];
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  order: "temperature-first" | "temperature-last";
+  maxTokens: number;
+  logprobs?: boolean;
+  stop?: { pattern: string; skip?: { open: string; close: string } };
+}
+
+export interface NativeSampleEvent {
+  sample: number;
+  text: string;
+  tokens: Int32Array;
+  logprobs?: Float32Array;
+  reason: "stop" | "eos" | "length" | "cancelled" | "error";
+  error?: { code: string; message: string };
+  meta: number | null;
+}
+
+export interface NativeStats {
+  promptTokens: number;
+  promptTokensComputed: number;
+  generatedTokens: number;
+  steps: number;
+  preemptions: number;
+  activeSamples: number;
+  waitingSamples: number;
+  cellsReserved: number;
+}
+
+export interface NativeSystemInfo {
+  devices: { name: string; description: string; type: string; memoryFree: number; memoryTotal: number }[];
+  instructionSets: string;
+  /** Whether the CUDA backend was compiled in. */
+  cuda: boolean;
+}
+
+const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+let loaded: NativeAddon | undefined;
+
+/** Loads the addon once: from SPCT_ADDON, a local build, or the prebuilt binary of this platform. */
+export function loadAddon(): NativeAddon {
+  loaded ??= requireAddon(findAddon());
+  return loaded;
+}
+
+/** The file the addon is loaded from. */
+export function findAddon(): string {
+  const chosen = process.env.SPCT_ADDON;
+  if (chosen !== undefined && chosen !== "") {
+    if (existsSync(chosen)) return resolve(chosen);
+    throw new SpctError("ADDON_MISSING", `SPCT_ADDON names a file that does not exist: ${chosen}`);
+  }
+  const found = candidates().find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  const platform = `${process.platform}-${process.arch}`;
+  throw new SpctError(
+    "ADDON_MISSING",
+    `The native addon is neither built nor shipped for ${platform}; in a checkout, \`npm run build\` builds it`,
+  );
+}
+
+function candidates(): string[] {
+  const prebuilds = join(packageRoot, "prebuilds", `${process.platform}-${process.arch}`);
+  const shipped = existsSync(prebuilds)
+    ? readdirSync(prebuilds).filter((name) => name.endsWith(".node"))
+    : [];
+  return [
+    join(packageRoot, "build", "Release", "spct.node"),
+    join(packageRoot, "build", "spct.node"),
+    ...shipped.sort().map((name) => join(prebuilds, name)),
+  ];
+}
+
+function requireAddon(path: string): NativeAddon {
+  try {
+    return createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (error) {
+    throw new SpctError(
+      "ADDON_MISSING",
+      `The native addon ${path} cannot be loaded: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

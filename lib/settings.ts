@@ -1,0 +1,176 @@
+import type { Sampling } from "./engine/engine.js";
+import { invalidArgument } from "./errors.js";
+import type { Manifest } from "./models.js";
+import {
+  callback,
+  choice,
+  flag,
+  integer,
+  number,
+  optional,
+  type Read,
+  type Reader,
+  readOptions,
+  share,
+  signal,
+  text,
+  withDefault,
+} from "./options.js";
+import type { Sample } from "./types.js";
+
+export const samplingReaders = {
+  temperature: optional(number(0)),
+  topK: optional(integer(0, 2 ** 31 - 1)),
+  topP: optional(share),
+  minP: optional(number(0, 1)),
+  order: optional(choice("temperature-first", "temperature-last")),
+};
+
+/** The paper samples at 0.5; it does not say how the distribution is cut, so it is not. */
+const defaultSampling: Sampling = { temperature: 0.5, topK: 0, topP: 1, minP: 0, order: "temperature-first" };
+/** The paper's judgements have 218 to 376 tokens on average. */
+const defaultMaxTokens = 1024;
+const largestSeed = 2 ** 52;
+
+const orderings: Reader<number | number[][]> = (given, name) => {
+  if (Array.isArray(given) && given.length > 0) return given as number[][];
+  return integer(1)(given, name);
+};
+
+const judgeReaders = {
+  k: withDefault(integer(1, 65_536), 8),
+  seed: withDefault(integer(0, largestSeed), 0),
+  answer: withDefault(choice("scores", "winner", "correctness"), "scores"),
+  orderings: optional(orderings),
+  kMeta: optional(integer(1)),
+  maxTokens: optional(integer(1, 2 ** 31 - 1)),
+  outOfRange: withDefault(choice("reject", "clamp"), "reject"),
+  stopAtBox: withDefault(flag, true),
+  logprobs: withDefault(flag, false),
+  onSample: optional(callback as Reader<(sample: Sample, index: number) => void>),
+  signal: optional(signal),
+  ...samplingReaders,
+};
+
+/** Options of one judging. */
+export interface JudgeOptions extends Partial<Sampling> {
+  /** How many judgements to draw. Default 8. */
+  k?: number;
+  /** Sample i uses seed + i. Default 0: the same call gives the same verdict. */
+  seed?: number;
+  /** What the judge is asked for. Default "scores". */
+  answer?: "scores" | "winner" | "correctness";
+  /** How many orderings of the responses to show in turn, or the orderings themselves. Default: as many as there are
+   * responses, so that each stands everywhere equally often; 1 shows them as given. */
+  orderings?: number | number[][];
+  /** How many samples the meta RM lets into the vote. Default k/2. */
+  kMeta?: number;
+  /** Token budget of one sample. Default: the model's manifest, else 1024. */
+  maxTokens?: number;
+  /** What becomes of a score outside of the scale. Default "reject": the sample fails. */
+  outOfRange?: "reject" | "clamp";
+  /** Whether a sample ends at the first complete box. Default true. */
+  stopAtBox?: boolean;
+  /** Whether samples carry token ids and log-probabilities. Default false. */
+  logprobs?: boolean;
+  /** Called as samples finish, before the vote. */
+  onSample?: (sample: Sample, index: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface JudgeSettings extends Omit<Read<typeof judgeReaders>, keyof Sampling | "maxTokens"> {
+  sampling: Sampling;
+  maxTokens: number;
+}
+
+/** Options, then what the model recommends, then the defaults. */
+export function readJudgeOptions(options: unknown, manifest: Manifest): JudgeSettings {
+  const { temperature, topK, topP, minP, order, maxTokens, ...rest } = readOptions(judgeReaders, options);
+  if (rest.kMeta !== undefined && rest.kMeta > rest.k) {
+    throw invalidArgument("kMeta", `at most k (${rest.k})`, rest.kMeta);
+  }
+  const given = { temperature, topK, topP, minP, order };
+  return {
+    ...rest,
+    sampling: { ...defaultSampling, ...known(manifest.sampling ?? {}), ...known(given) },
+    maxTokens: maxTokens ?? manifest.maxTokens ?? defaultMaxTokens,
+  };
+}
+
+const manyReaders = {
+  concurrency: optional(integer(1)),
+  onError: optional(callback as Reader<(error: unknown, index: number) => void>),
+};
+
+export interface JudgeManyOptions extends JudgeOptions {
+  /** How many queries are judged at the same time. Default: enough for 128 samples. */
+  concurrency?: number;
+  /** Called for a query that could not be judged, which then has no verdict. Without it the first failure ends the judging. */
+  onError?: (error: unknown, index: number) => void;
+}
+
+export function readJudgeManyOptions(
+  options: JudgeManyOptions = {},
+): Read<typeof manyReaders> & { each: JudgeOptions } {
+  const { concurrency, onError, ...each } = options;
+  return { ...readOptions(manyReaders, { concurrency, onError }), each };
+}
+
+const loadReaders = {
+  model: withDefault(text, "default"),
+  meta: ((given, name) => (given === null ? null : optional(text)(given, name))) as Reader<
+    string | null | undefined
+  >,
+  isolation: withDefault(choice("none", "process"), "none"),
+  template: optional(text),
+  chatTemplate: optional(text),
+  chatVariables: optional(record),
+  contextTokens: optional(integer(1)),
+  batchTokens: optional(integer(1)),
+  maxSequences: optional(integer(2, 256)),
+  threads: optional(integer(1)),
+  gpuLayers: optional(integer(0)),
+  flashAttention: optional(choice("auto", "on", "off")),
+};
+
+/** Options of loading a judge. */
+export interface LoadOptions {
+  /** "default" for the judge that ships with the package, or the path of a GGUF. */
+  model?: string;
+  /** "fused" for the head beside the model, the path of a head file, or null for no meta RM. Default: the head beside the model
+   * if there is one. */
+  meta?: "fused" | (string & {}) | null;
+  /** "process" runs the model in a child process, so that what aborts it does not end this one. Default "none". */
+  isolation?: "none" | "process";
+  /** Name of a prompt template or path of a Jinja file. Default: the model's manifest, else "default". */
+  template?: string;
+  /** Jinja source in place of the model's chat template. */
+  chatTemplate?: string;
+  /** Further variables of the chat template, such as `enable_thinking`. */
+  chatVariables?: Record<string, unknown>;
+  /** KV cells in all. Default: what about 1 GiB holds, from 4,096 to 32,768. */
+  contextTokens?: number;
+  /** Tokens of one decoding step. Default 512. */
+  batchTokens?: number;
+  /** Prompts and samples at once. Default 64. */
+  maxSequences?: number;
+  /** Default: one for each core. */
+  threads?: number;
+  /** Layers on the GPU. Default: all, if there is a GPU. */
+  gpuLayers?: number;
+  flashAttention?: "auto" | "on" | "off";
+}
+
+export function readLoadOptions(options: unknown): Read<typeof loadReaders> {
+  return readOptions(loadReaders, options);
+}
+
+function record(given: unknown, name: string): Record<string, unknown> {
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    throw invalidArgument(name, "an object", given);
+  return given as Record<string, unknown>;
+}
+
+function known<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}

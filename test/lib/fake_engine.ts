@@ -1,0 +1,59 @@
+import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "../../lib/engine/engine.js";
+import { cancelled, SpctError } from "../../lib/errors.js";
+import type { Completion } from "../../lib/types.js";
+
+export interface Asked {
+  /** Text of the prompt that the sample is drawn from. */
+  prompt: string;
+  seed: number;
+  sample: number;
+}
+
+type Answer = string | { text: string; meta?: number; reason?: Completion["reason"] };
+
+/** An engine whose answers are scripted. Each sample takes a turn of the event loop; samples finish in reverse. */
+export class FakeEngine implements Engine {
+  readonly info: EngineInfo;
+  readonly requests: SampleRequest[] = [];
+  running = 0;
+  mostRunning = 0;
+  closed = false;
+
+  constructor(
+    private readonly answer: (asked: Asked) => Answer | Promise<Answer>,
+    options: { hasHead?: boolean } = {},
+  ) {
+    this.info = {
+      ...{ model: "fake.gguf", description: "scripted", architecture: "none", parameters: 0, sizeBytes: 0 },
+      ...{ contextTokens: 4096, threads: 1, backend: "none", hasHead: options.hasHead ?? false },
+    };
+  }
+
+  async sample(
+    request: SampleRequest,
+    onCompletion: (completion: Completion) => void,
+    signal?: AbortSignal,
+  ): Promise<RequestUsage> {
+    this.requests.push(request);
+    this.running++;
+    this.mostRunning = Math.max(this.mostRunning, this.running);
+    try {
+      for (const sample of [...request.samples.keys()].reverse()) {
+        await new Promise((resolve) => setImmediate(resolve));
+        const { prompt, seed } = request.samples[sample]!;
+        const answer = await this.answer({ prompt: request.prompts[prompt]![0]!.content, seed, sample });
+        if (this.closed) throw new SpctError("CLOSED", "The engine is closed");
+        if (signal?.aborted) throw cancelled(signal);
+        const { text, meta = null, reason = "stop" } = typeof answer === "string" ? { text: answer } : answer;
+        onCompletion({ sample, text, tokens: text.length, reason, meta });
+      }
+    } finally {
+      this.running--;
+    }
+    return { promptTokens: 100 * request.samples.length, promptTokensComputed: 100 * request.prompts.length };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
