@@ -27,14 +27,20 @@ if (!existsSync(cmakeJs)) {
   console.error("node_modules is missing: run npm ci first");
   process.exit(1);
 }
-const command = [
-  cmakeJs, "build", "--out", "build", "--log-level", "warn", "--parallel", String(availableParallelism()),
-  ...Object.entries(options).map(([name, value]) => `--CD${name}=${value}`),
-  ...args.filter((arg) => arg.startsWith("-D")).map((arg) => `--C${arg.slice(1)}`),
-];
+const cmake = (command, ...more) =>
+  execFileSync(process.execPath, [cmakeJs, command, "--out", "build", "--log-level", "warn", ...more], {
+    cwd: root,
+    stdio: "inherit",
+  });
 try {
-  execFileSync(process.execPath, command, { cwd: root, stdio: "inherit" });
+  // cmake-js configures only an empty folder by itself; an incremental build may have other options.
+  cmake(
+    "configure",
+    ...Object.entries(options).map(([name, value]) => `--CD${name}=${value}`),
+    ...args.filter((arg) => arg.startsWith("-D")).map((arg) => `--C${arg.slice(1)}`),
+  );
+  cmake("build", "--parallel", String(availableParallelism()));
 } catch {
-  console.error("the native build failed: see the messages above; needed are a C++17 compiler and CMake >= 3.20");
+  console.error("the native build failed: see the messages above; it needs a C++17 compiler and CMake >= 3.20");
   process.exit(1);
 }

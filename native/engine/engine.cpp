@@ -82,7 +82,7 @@ void Engine::step() {
     switch (model_->decode(plan.batch, plan.draws, plan.heads)) {
       case DecodeStatus::ok: scheduler_.commit(plan); return;
       case DecodeStatus::no_space: scheduler_.no_space(); return;
-      case DecodeStatus::aborted: return scheduler_.fail("CLOSED", "the engine was closed");
+      case DecodeStatus::aborted: return;  // only close() aborts; run() then cancels what is open
     }
   } catch (const Error& error) {
     scheduler_.fail(error.code(), error.what());

@@ -109,6 +109,7 @@ Plan Scheduler::plan() {
   flights_.clear();
   draw_owners_.clear();
   head_owners_.clear();
+  for (Prompt* source : std::exchange(used_sources_, {})) release(*source);
   if (prompts_.empty() && memory_used_) {
     plan.clear = true;
     removals_.clear();
@@ -116,7 +117,7 @@ Plan Scheduler::plan() {
     memory_used_ = false;
   }
   admit();
-  plan.removals = std::exchange(removals_, {});  // what is released from here on is still read by this plan's copies
+  plan.removals = std::exchange(removals_, {});
   plan_samples(plan);
   plan_prompts(plan);
   if (!plan.batch.empty()) {
@@ -199,14 +200,15 @@ void Scheduler::plan_samples(Plan& plan) {
 
 void Scheduler::plan_prompts(Plan& plan) {
   auto rows = static_cast<int32_t>(plan.draws.size() + plan.heads.size());
-  std::vector<Prompt*> prompts;  // starting one may release another
-  for (const auto& prompt : prompts_) prompts.push_back(prompt.get());
-  for (Prompt* prompt : prompts) {
+  for (const auto& prompt : prompts_) {
     const int32_t room = limits_.batch_tokens - static_cast<int32_t>(plan.batch.size());
     if (room == 0) return;
     if (prompt->computed == prompt->length()) {
       if (prompt->first_draws.empty()) continue;
-      // Samples were admitted after the last row had been computed: it is computed again for them.
+      // Samples were admitted after the last row had been computed: it is computed again for them, but not in a step
+      // that forks the whole prompt.
+      const auto forks_it = [&](const SequenceCopy& copy) { return copy.from == prompt->sequence; };
+      if (std::any_of(plan.copies.begin(), plan.copies.end(), forks_it)) continue;
       plan.removals.push_back({prompt->sequence, prompt->length() - 1});
       prompt->computed = prompt->length() - 1;
     } else if (prompt->source && !start(*prompt, plan)) {
@@ -216,7 +218,7 @@ void Scheduler::plan_prompts(Plan& plan) {
     for (int32_t i = prompt->computed; i < prompt->computed + count; ++i) {
       plan.batch.push_back({prompt->tokens[i], i, prompt->sequence, false});
     }
-    flights_.push_back({prompt, nullptr, count});
+    flights_.push_back({prompt.get(), nullptr, count});
     if (prompt->computed + count < prompt->length() || prompt->first_draws.empty()) continue;
     plan.batch.back().output = true;
     for (Sample* sample : prompt->first_draws) {
@@ -229,13 +231,12 @@ void Scheduler::plan_prompts(Plan& plan) {
   }
 }
 
-// Forks the shared prefix once the other prompt has computed it.
+// Forks the shared prefix once the other prompt has computed it. That one is kept until the copy has been made.
 bool Scheduler::start(Prompt& prompt, Plan& plan) {
   if (prompt.source->computed < prompt.shared) return false;
   plan.copies.push_back({prompt.source->sequence, prompt.sequence, prompt.shared});
   prompt.computed = prompt.shared;
-  Prompt* source = std::exchange(prompt.source, nullptr);
-  release(*source);
+  used_sources_.push_back(std::exchange(prompt.source, nullptr));
   return true;
 }
 

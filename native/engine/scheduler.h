@@ -93,6 +93,7 @@ class Scheduler {
   std::vector<int32_t> free_sequences_;
   std::vector<SequenceRemoval> removals_;         // for the next plan
   std::vector<Flight> flights_;                   // what the plan in progress computes
+  std::vector<Prompt*> used_sources_;             // to be released by the next plan
   std::vector<Sample*> draw_owners_, head_owners_;  // of Plan::draws and Plan::heads
   std::vector<SampleResult> results_;
   SchedulerStats stats_;

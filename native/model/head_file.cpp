@@ -17,6 +17,8 @@ struct Reader {
 
   [[noreturn]] void fail(const std::string& what) const { throw Error("NOT_A_HEAD", path + " is not a head: " + what); }
 
+  bool has(const char* key) const { return gguf_find_key(file.get(), key) >= 0; }
+
   std::string text(const char* key) const {
     const int64_t id = gguf_find_key(file.get(), key);
     if (id < 0 || gguf_get_kv_type(file.get(), id) != GGUF_TYPE_STRING) fail(std::string("no key ") + key);
@@ -53,7 +55,7 @@ HeadFile read_head_file(const std::string& path) {
   if (!reader.file) reader.fail("not a GGUF file");
   HeadFile out;
   out.kind = reader.text("spct.head.kind");
-  out.backbone = reader.text("spct.head.backbone");
+  if (reader.has("spct.head.backbone")) out.backbone = reader.text("spct.head.backbone");
   if (out.kind != "meta" && out.kind != "reward") reader.fail("unknown kind " + out.kind);
   if (reader.text("spct.head.pooling") != "last") reader.fail("unknown pooling " + reader.text("spct.head.pooling"));
   out.head.activation = activation_of(reader);

@@ -7,8 +7,9 @@
 namespace spct {
 
 // A linear head as a GGUF file: tensors head.weight [n_embd] and head.bias [1], both F32, and the keys
-// spct.head.kind (meta | reward), spct.head.activation (none | sigmoid | tanh), spct.head.pooling (last) and
-// spct.head.backbone (SHA-256 of the model file, or empty).
+// spct.head.kind (meta | reward), spct.head.activation (none | sigmoid | tanh), spct.head.pooling (last), and
+// optionally spct.head.backbone (SHA-256 of the
+// model file).
 struct HeadFile {
   ScoreHead head;
   std::string kind;
