@@ -7,15 +7,16 @@ add_library(spct_addon MODULE
   native/binding/addon.cpp
   native/binding/convert.cpp
   native/binding/engine_wrap.cpp
+  native/binding/trainer_wrap.cpp
   native/binding/vocabulary_wrap.cpp
   ${CMAKE_JS_SRC})
 set_target_properties(spct_addon PROPERTIES
   PREFIX "" SUFFIX ".node" OUTPUT_NAME spct
-  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/Release
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_SOURCE_DIR}/build/Release
   CXX_VISIBILITY_PRESET hidden)
 target_include_directories(spct_addon PRIVATE ${CMAKE_JS_INC} ${node_addon_api})
 target_compile_definitions(spct_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
-target_link_libraries(spct_addon PRIVATE ${CMAKE_JS_LIB} spct_engine spct_model)
+target_link_libraries(spct_addon PRIVATE ${CMAKE_JS_LIB} spct_engine spct_model spct_train)
 if(NOT MSVC)
   target_link_options(spct_addon PRIVATE $<$<PLATFORM_ID:Linux>:-Wl,--exclude-libs,ALL>)
 endif()

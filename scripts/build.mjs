@@ -1,6 +1,6 @@
-// Builds the native part into build/: node scripts/build.mjs [--cuda] [--tests] [--bench] [-D<cmake option>...]
+// Builds the native part (CMake in build/cmake, the addon in build/Release): node scripts/build.mjs [--cuda] [--tests] [--bench] [-D<cmake option>...]
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,7 @@ if (!existsSync(cmakeJs)) {
   process.exit(1);
 }
 const cmake = (command, ...more) =>
-  execFileSync(process.execPath, [cmakeJs, command, "--out", "build", "--log-level", "warn", ...more], {
+  execFileSync(process.execPath, [cmakeJs, command, "--out", "build/cmake", "--log-level", "warn", ...more], {
     cwd: root,
     stdio: "inherit",
   });
@@ -40,6 +40,8 @@ try {
     ...args.filter((arg) => arg.startsWith("-D")).map((arg) => `--C${arg.slice(1)}`),
   );
   cmake("build", "--parallel", String(availableParallelism()));
+  writeFileSync(join(root, "build", ".built"), "");
+  if (args.includes("--tests")) writeFileSync(join(root, "build", ".built-tests"), "");
 } catch {
   console.error("the native build failed: see the messages above; it needs a C++17 compiler and CMake >= 3.20");
   process.exit(1);
