@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cfloat>
 #include <numeric>
-#include <utility>
 
 namespace spct {
 namespace {
@@ -11,8 +10,13 @@ namespace {
 constexpr size_t bin_count = 1024;
 constexpr size_t few = 64;  // sorted at once
 
+struct ValueRange {
+  float low;
+  float high;
+};
+
 // Lanes that do not wait for each other; compilers make vectors of them.
-std::pair<float, float> value_range(const float* values, size_t n) {
+ValueRange value_range(const float* values, size_t n) {
   constexpr size_t lanes = 8;
   float low[lanes];
   float high[lanes];

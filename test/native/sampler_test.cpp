@@ -141,7 +141,7 @@ void weights_follow_exp() {
 
 void equals_the_reference() {
   std::vector<SamplerScratch> scratch(4);
-  for (const int32_t n_vocab : {1, 2, 15, 16, 97, 255, 256, 257, 1000, 5003}) {
+  for (const int32_t n_vocab : {1, 2, 15, 16, 97, 255, 256, 257, 1000, 5003, 40000}) {
     std::vector<float> logits;
     std::vector<Draw> draws;
     int32_t rows = 0;
@@ -149,7 +149,7 @@ void equals_the_reference() {
       const std::vector<float> row = seeded_row(shape, n_vocab, 17 + n_vocab);
       logits.insert(logits.end(), row.begin(), row.end());
       for (const SamplingParams& params : all_chains()) {
-        for (uint32_t repeat = 0; repeat < 3; ++repeat) {
+        for (uint32_t repeat = 0; repeat < (n_vocab < 10000 ? 3 : 1); ++repeat) {
           Draw draw;
           draw.row = rows;
           draw.params = params;
@@ -179,6 +179,58 @@ void equals_the_reference() {
       }
     }
   }
+}
+
+// Neighbours that differ in one parameter only must not share a prepared row.
+void neighbours_share_nothing_they_should_not() {
+  const int32_t n_vocab = 500;
+  std::vector<float> logits = seeded_row(RowShape::flat, n_vocab, 1);
+  const std::vector<float> second = seeded_row(RowShape::flat, n_vocab, 2);
+  logits.insert(logits.end(), second.begin(), second.end());
+  Draw base;
+  base.params = chain(0.7f, 200, 0.8f, 0.01f);
+  std::vector<Draw> variants(8, base);
+  variants[1].params.temperature = 2.0f;
+  variants[2].params.top_k = 3;
+  variants[3].params.top_p = 0.1f;
+  variants[4].params.min_p = 0.9f;
+  variants[5].params.order = ChainOrder::temperature_last;
+  variants[6].row = 1;
+  variants[7].want_logprob = true;
+  for (const Draw& variant : variants) {
+    for (uint32_t step = 0; step < 100; ++step) {
+      std::vector<Draw> draws = {base, variant, base};
+      for (Draw& draw : draws) draw.step = step;
+      SamplerScratch scratch;
+      sample_batch(logits.data(), n_vocab, draws.data(), draws.size(), 0, 1, scratch);
+      for (const Draw& draw : draws) {
+        const Draw expected = reference_draw(logits.data() + draw.row * n_vocab, n_vocab, draw);
+        CHECK(draw.token == expected.token && draw.logprob == expected.logprob);
+      }
+    }
+  }
+}
+
+// The tokens of 8,000 draws as one number, recorded once: the same on every machine, compiler and instruction set.
+void tokens_are_the_same_everywhere() {
+  const int32_t n_vocab = 2311;
+  std::vector<float> row(n_vocab);
+  for (int32_t id = 0; id < n_vocab; ++id) {
+    row[id] = static_cast<float>(static_cast<int32_t>(id * 2654435761u >> 12)) / 65536.0f - 5.0f;
+  }
+  SamplerScratch scratch;
+  uint64_t hash = 14695981039346656037u;
+  for (const SamplingParams& params : all_chains()) {
+    for (uint32_t step = 0; step < 320; ++step) {
+      Draw draw;
+      draw.params = params;
+      draw.seed = 42;
+      draw.step = step;
+      sample(row.data(), n_vocab, draw, scratch);
+      hash = (hash ^ static_cast<uint64_t>(draw.token)) * 1099511628211u;
+    }
+  }
+  CHECK(hash == 0x1ff7ecdf2072a494u);
 }
 
 // Every loop of every instruction set this machine has gives the bits of the scalar one, at any length and offset.
@@ -237,6 +289,8 @@ int main() {
   extreme_logits_stay_exact();
   weights_follow_exp();
   variants_agree_bit_for_bit();
+  tokens_are_the_same_everywhere();
+  neighbours_share_nothing_they_should_not();
   equals_the_reference();
   return check_result();
 }

@@ -11,10 +11,11 @@
 namespace spct {
 
 // Rows of logits as models give them and as they should never come, from a fixed seed.
-enum class RowShape { flat, peaky, wide, ties, equal, masked, two_clusters };
+enum class RowShape { flat, peaky, wide, ties, equal, masked, two_clusters, striped, denormal };
 
-constexpr RowShape all_row_shapes[] = {RowShape::flat,  RowShape::peaky,  RowShape::wide,        RowShape::ties,
-                                       RowShape::equal, RowShape::masked, RowShape::two_clusters};
+constexpr RowShape all_row_shapes[] = {RowShape::flat,   RowShape::peaky,        RowShape::wide,
+                                       RowShape::ties,   RowShape::equal,        RowShape::masked,
+                                       RowShape::striped, RowShape::two_clusters, RowShape::denormal};
 
 inline std::vector<float> seeded_row(RowShape shape, int32_t n_vocab, uint32_t seed) {
   std::mt19937 engine(seed);
@@ -24,7 +25,8 @@ inline std::vector<float> seeded_row(RowShape shape, int32_t n_vocab, uint32_t s
     return std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v);
   };
   std::vector<float> row(n_vocab);
-  for (float& logit : row) {
+  for (int32_t id = 0; id < n_vocab; ++id) {
+    float& logit = row[id];
     switch (shape) {
       case RowShape::flat: logit = static_cast<float>(normal()); break;
       case RowShape::peaky: logit = static_cast<float>(2.5 * normal() + (engine() % 97 == 0 ? 6.0 : 0.0)); break;
@@ -35,6 +37,8 @@ inline std::vector<float> seeded_row(RowShape shape, int32_t n_vocab, uint32_t s
         logit = engine() % 3 == 0 ? static_cast<float>(3.0 * normal()) : -std::numeric_limits<float>::infinity();
         break;
       case RowShape::two_clusters: logit = (engine() % 2 == 0 ? 4.0f : -40.0f) + 1e-4f * static_cast<float>(normal()); break;
+      case RowShape::striped: logit = static_cast<float>(normal()) + (id % 32 == 16 ? 9.0f : 0.0f); break;
+      case RowShape::denormal: logit = static_cast<float>(engine() % 50) * std::numeric_limits<float>::denorm_min(); break;
     }
   }
   if (shape == RowShape::masked) row[n_vocab / 2] = 1.0f;
@@ -54,7 +58,7 @@ inline SamplingParams chain(float temperature, int32_t top_k = 0, float top_p = 
 
 inline std::vector<SamplingParams> all_chains() {
   std::vector<SamplingParams> chains = {chain(0.0f),        chain(1.0f),         chain(0.3f),          chain(2.5f),
-                                        chain(1e-6f),       chain(1e30f),        chain(1.0f, 1),       chain(0.9f, 5),
+                                        chain(1e-6f),       chain(1e30f), chain(1e-40f), chain(std::numeric_limits<float>::infinity()),       chain(1.0f, 1),       chain(0.9f, 5),
                                         chain(1.0f, 40),    chain(1.0f, 1000),   chain(1.0f, 1 << 30), chain(1.0f, 0, 0.0f),
                                         chain(1.0f, 0, 0.5f), chain(1.0f, 0, 0.999f), chain(1.0f, 0, 1.0f, 1.0f)};
   for (const ChainOrder order : {ChainOrder::temperature_first, ChainOrder::temperature_last}) {
