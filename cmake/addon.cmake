@@ -15,7 +15,9 @@ set_target_properties(spct_addon PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_SOURCE_DIR}/build/Release
   CXX_VISIBILITY_PRESET hidden)
 target_include_directories(spct_addon PRIVATE ${CMAKE_JS_INC} ${node_addon_api})
-target_compile_definitions(spct_addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
+# Without the last one a worker thread that is terminated while a promise settles ends the process (std::terminate).
+target_compile_definitions(spct_addon PRIVATE
+  NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS_ALL NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
 target_link_libraries(spct_addon PRIVATE ${CMAKE_JS_LIB} spct_engine spct_model spct_train)
 if(NOT MSVC)
   target_link_options(spct_addon PRIVATE $<$<PLATFORM_ID:Linux>:-Wl,--exclude-libs,ALL>)
