@@ -1,6 +1,7 @@
 // Builds the native part (CMake in build/cmake, the addon in build/Release): node scripts/build.mjs [--cuda] [--tests] [--bench] [-D<cmake option>...]
 import { execFileSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,9 +23,11 @@ const options = {
 };
 if (process.env.LLAMA_CPP_DIR) options.LLAMA_CPP_DIR = process.env.LLAMA_CPP_DIR;
 
-const cmakeJs = join(root, "node_modules", "cmake-js", "bin", "cmake-js");
-if (!existsSync(cmakeJs)) {
-  console.error("node_modules is missing: run npm ci first");
+let cmakeJs;
+try {
+  cmakeJs = createRequire(import.meta.url).resolve("cmake-js/bin/cmake-js");
+} catch {
+  console.error("cmake-js is missing: run npm ci first");
   process.exit(1);
 }
 const cmake = (command, ...more) =>

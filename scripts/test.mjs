@@ -33,9 +33,11 @@ count(report.numPassedTests, report.numFailedTests, report.numPendingTests + rep
 if (vitest !== 0 && report.numFailedTests === 0) count(0, 1, 0); // an error outside the tests
 
 for (const lint of [
-  [process.execPath, ["node_modules/@biomejs/biome/bin/biome", "ci"]],
+  ["node_modules/@biomejs/biome/bin/biome", "ci"],
+  ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "tsconfig.test.json"],
+  ["scripts/format-native.mjs", "--check"],
 ]) {
-  const clean = run(...lint) === 0;
+  const clean = run(process.execPath, lint) === 0;
   count(clean ? 1 : 0, clean ? 0 : 1, 0);
 }
 
