@@ -1,0 +1,27 @@
+import type { Terminal } from "../../../lib/cli/terminal.js";
+
+/** A terminal of 80 columns that remembers what it was told. */
+export class FakeTerminal implements Terminal {
+  output: string[] = [];
+  errors: string[] = [];
+  readonly interactive = false;
+  readonly width = 80;
+  readonly color = false;
+
+  constructor(
+    private readonly input = "",
+    readonly inputIsTerminal = false,
+  ) {}
+
+  print(text: string): void {
+    this.output.push(text);
+  }
+
+  warn(text: string): void {
+    this.errors.push(text);
+  }
+
+  async readInput(): Promise<string> {
+    return this.input;
+  }
+}
