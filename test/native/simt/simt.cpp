@@ -83,6 +83,24 @@ void wait_at(Barrier& barrier) {
   if (_setjmp(self->position) == 0) _longjmp(machine.scheduler, 1);
 }
 
+bool can_run(const Fiber& fiber) {
+  return !fiber.done && (fiber.waiting == nullptr || fiber.waiting->passed >= fiber.waiting_for);
+}
+
+// Lets every lane that can run do so until it waits, from a random one on. Returns how many did.
+unsigned run_warp(unsigned warp, std::mt19937_64& order, unsigned& left) {
+  const unsigned first = static_cast<unsigned>(order()) % warp_size;
+  unsigned moved = 0;
+  for (unsigned i = 0; i < warp_size; ++i) {
+    Fiber& fiber = machine.fibers[warp * warp_size + (first + i) % warp_size];
+    if (!can_run(fiber)) continue;
+    resume(fiber);
+    left -= fiber.done ? 1 : 0;
+    ++moved;
+  }
+  return moved;
+}
+
 void run_block(unsigned block, unsigned threads, std::mt19937_64& order) {
   machine.block = {threads, 0, 0};
   machine.warps.assign(threads / warp_size, Warp{{warp_size, 0, 0}, nullptr, {}});
@@ -98,20 +116,18 @@ void run_block(unsigned block, unsigned threads, std::mt19937_64& order) {
     fiber.context.uc_link = nullptr;
     makecontext(&fiber.context, run_fiber, 0);
   }
+  // Each warp runs ahead as far as it can before the next one moves: what a barrier should hold back does happen.
+  const unsigned warps = threads / warp_size;
   unsigned left = threads;
   while (left > 0) {
-    // A random start and an odd stride visit every thread once.
-    const unsigned start = static_cast<unsigned>(order()) % threads;
-    const unsigned stride = order() % 2 == 0 ? 1 : threads - 1;
-    bool progress = false;
-    for (unsigned i = 0; i < threads; ++i) {
-      Fiber& fiber = machine.fibers[(start + static_cast<uint64_t>(i) * stride) % threads];
-      if (fiber.done || (fiber.waiting != nullptr && fiber.waiting->passed < fiber.waiting_for)) continue;
-      progress = true;
-      resume(fiber);
-      left -= fiber.done ? 1 : 0;
+    const unsigned first = static_cast<unsigned>(order()) % warps;
+    const unsigned step = order() % 2 == 0 ? 1 : warps - 1;
+    unsigned moved = 0;
+    for (unsigned i = 0; i < warps; ++i) {
+      const unsigned warp = (first + i * step) % warps;
+      while (const unsigned lanes = run_warp(warp, order, left)) moved += lanes;
     }
-    if (!progress) fail("threads wait for others that will never come");
+    if (moved == 0) fail("threads wait for others that will never come");
   }
 }
 
