@@ -30,13 +30,8 @@ export function extractScores(text: string, options: ExtractionOptions = {}): Ex
   if (start === null) return { scores: null, reason: "unfinished-thought" };
   const list = lastList(text, start, responses);
   if (list === null) return { scores: null, reason: "no-scores" };
-  const scores: number[] = [];
-  for (const entry of list.split(/[,，]/)) {
-    const score = parseNumber(entry);
-    if (score === null) return { scores: null, reason: "not-a-number" };
-    scores.push(score);
-  }
-  if (responses !== undefined && scores.length !== responses) return { scores: null, reason: "wrong-count" };
+  const scores = readNumbers(list, responses);
+  if (typeof scores === "string") return { scores: null, reason: scores };
   if (outOfRange === "clamp")
     return { scores: scores.map((score) => Math.min(maximum, Math.max(minimum, score))) };
   const inside = scores.every((score) => score >= minimum && score <= maximum);
@@ -73,6 +68,9 @@ const openBrace = 123;
 const closeBrace = 125;
 const openBracket = 91;
 const closeBracket = 93;
+const letterB = 98;
+const comma = 44;
+const wideComma = 0xff0c;
 const plainGroup = -1;
 
 /** The content of the deciding list after `start`, or null. */
@@ -86,7 +84,8 @@ function lastList(text: string, start: number, responses: number | undefined): s
     if (unit === openBracket) {
       bracket = at + 1;
     } else if (unit === closeBracket && bracket >= 0) {
-      if (isNumberList(text.slice(bracket, at), responses)) bare = { start: bracket, end: at };
+      if (typeof readNumbers(text.slice(bracket, at), responses) !== "string")
+        bare = { start: bracket, end: at };
       bracket = -1;
     } else if (bracket >= 0 && !isListUnit(unit)) {
       bracket = -1;
@@ -118,7 +117,7 @@ interface Span {
 
 /** After `\boxed {` at `at`, or -1. */
 function boxStart(text: string, at: number): number {
-  if (!text.startsWith("\\boxed", at)) return -1;
+  if (text.charCodeAt(at + 1) !== letterB || !text.startsWith("\\boxed", at)) return -1;
   let next = at + "\\boxed".length;
   if (text[next] === " ") next++;
   return text.charCodeAt(next) === openBrace ? next + 1 : -1;
@@ -126,22 +125,31 @@ function boxStart(text: string, at: number): number {
 
 function isListUnit(unit: number): boolean {
   const digit = unit >= 48 && unit <= 57;
-  const punctuation = unit === 44 || unit === 46 || unit === 47 || unit === 0xff0c;
-  return digit || punctuation || unit === 32 || unit === 10 || unit === 9;
+  const punctuation = unit === comma || unit === wideComma || unit === 46 || unit === 47; // . and /
+  return digit || punctuation || unit === 32 || (unit >= 9 && unit <= 13);
 }
 
-function isNumberList(content: string, responses: number | undefined): boolean {
-  const entries = content.split(/[,，]/);
-  return (
-    (responses === undefined || entries.length === responses) &&
-    entries.every((entry) => parseNumber(entry) !== null)
-  );
+/** The numbers between the commas; looks no further than the first reason to fail. */
+function readNumbers(list: string, count: number | undefined): number[] | "not-a-number" | "wrong-count" {
+  const numbers: number[] = [];
+  let start = 0;
+  for (let at = 0; at <= list.length; at++) {
+    const unit = list.charCodeAt(at);
+    if (at < list.length && unit !== comma && unit !== wideComma) continue;
+    if (numbers.length === count) return "wrong-count";
+    const number = parseNumber(list.slice(start, at));
+    if (number === null) return "not-a-number";
+    numbers.push(number);
+    start = at + 1;
+  }
+  return count === undefined || numbers.length === count ? numbers : "wrong-count";
 }
 
 /** Dressing that judges put around a number. Replaced by a space, so that two numbers never run together. */
 const dressing = /\\(?:text|textbf|mathbf|mathrm|bf|left|right|quad|[ ,;!])|[[\](){}$*~]/g;
 
 function parseNumber(entry: string): number | null {
+  if (/^\s?\d{1,2}$/.test(entry)) return Number(entry);
   if (entry.length > 100) return null;
   const bare = entry.replace(dressing, " ").trim();
   const match = /^([+-]?\d{1,6}(?:\.\d{1,6})?)(?:\s*\/\s*10)?$/.exec(bare);
