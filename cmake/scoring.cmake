@@ -13,7 +13,9 @@ else()
   set(SPCT_EXACT_FLOATS -ffp-contract=off)
   target_compile_options(spct_scoring PRIVATE -Wall -Wextra)
 endif()
-target_compile_options(spct_scoring PUBLIC ${SPCT_EXACT_FLOATS})
+target_compile_options(spct_scoring PUBLIC
+  $<$<COMPILE_LANGUAGE:CXX>:${SPCT_EXACT_FLOATS}>
+  $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;-Xcompiler=${SPCT_EXACT_FLOATS}>)
 
 # One object per instruction set; sampler_loops.cpp picks among them when the program runs.
 if(NOT MSVC AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")

@@ -1,20 +1,6 @@
 #include "scoring/score_head.h"
 
-#include <cmath>
-
 namespace spct {
-
-float activate(Activation activation, float value) {
-  switch (activation) {
-    case Activation::sigmoid:
-      return value >= 0.0f ? 1.0f / (1.0f + std::exp(-value)) : std::exp(value) / (1.0f + std::exp(value));
-    case Activation::tanh:
-      return std::tanh(value);
-    case Activation::none:
-      break;
-  }
-  return value;
-}
 
 float score_head_cpu(const ScoreHead& head, const float* state) {
   // Independent partial sums: a chain of dependent additions would cost several cycles each.

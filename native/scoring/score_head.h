@@ -4,11 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "scoring/activation.h"
+
 namespace spct {
-
-enum class Activation : uint8_t { none, sigmoid, tanh };
-
-float activate(Activation activation, float value);
 
 // A linear head on a hidden state after the final norm: activation(weight . state + bias).
 struct ScoreHead {
