@@ -15,4 +15,5 @@ add_library(spct_model STATIC
   native/model/head_file.cpp
   native/model/llama_model.cpp
   native/model/vocabulary.cpp)
-target_link_libraries(spct_model PUBLIC spct_scoring PRIVATE llama)
+target_link_libraries(spct_model PUBLIC spct_scoring PRIVATE llama spct_cuda)
+target_compile_definitions(spct_model PRIVATE $<$<BOOL:${SPCT_CUDA}>:SPCT_CUDA>)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "scoring/sampler.h"
 #include "scoring/score_head.h"
 
+struct ggml_backend_buffer_type;
 struct ggml_cgraph;
 struct ggml_context;
 struct ggml_tensor;
@@ -15,9 +17,12 @@ struct llama_sampler_data;
 
 namespace spct {
 
-// Draws tokens and computes head values inside llama.cpp's graph: a sampler attached to every sequence whose first
-// appearance in a graph build adds one node over the logits of the whole batch, so that no row of logits is copied out.
-// The node runs on the graph's own threads. Works for one micro-batch per decode, whose rows are in batch order.
+// Draws tokens and computes head values where llama.cpp computes the logits, so that no row of logits is copied out: a
+// sampler attached to every sequence, whose first appearance in a graph build takes hold of the whole batch.
+//   CPU: it adds one node over all rows, which runs on the graph's own threads.
+//   CUDA: logits and states stay where they are and one kernel each runs over them after the graph.
+//   Other devices: the node, to which llama.cpp copies the logits.
+// Works for one micro-batch per decode, whose rows are in batch order.
 class GraphSampler {
  public:
   explicit GraphSampler(std::optional<ScoreHead> head);
@@ -31,11 +36,16 @@ class GraphSampler {
   // What the next graph run fills in.
   void set_work(std::vector<Draw>* draws, std::vector<HeadScore>* heads);
 
+  // To be called when the graph has run and the device is synchronized.
+  void finish_work();
+
   // Whether the last graph gave access to the states after the final norm, which the head needs.
   bool found_states() const { return found_states_; }
 
  private:
   friend struct GraphSamplerHooks;
+  struct DeviceWork;
+  void choose_device(ggml_backend_buffer_type* output);
   void begin_graph() { emitted_ = false; }
   void apply(ggml_context* context, ggml_cgraph* graph, llama_sampler_data* data);
   void compute(const ggml_tensor* logits, const ggml_tensor* states, int thread, int threads);
@@ -43,6 +53,7 @@ class GraphSampler {
   std::optional<ScoreHead> head_;
   std::vector<llama_sampler*> chains_;
   std::vector<SamplerScratch> scratch_;  // by thread
+  std::unique_ptr<DeviceWork> device_;   // on CUDA
   std::vector<Draw>* draws_ = nullptr;
   std::vector<HeadScore>* heads_ = nullptr;
   bool emitted_ = false;

@@ -249,6 +249,9 @@ DecodeStatus LlamaModel::decode(const std::vector<BatchToken>& batch, std::vecto
   try {
     status = llama_decode(context_.get(), view);
     llama_synchronize(context_.get());
+    if (status == 0) sampler_->finish_work();
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
     throw Error("DECODE_FAILED", std::string("llama.cpp failed: ") + error.what());
   }
