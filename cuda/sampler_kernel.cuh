@@ -20,6 +20,7 @@ namespace spct {
 
 template <int threads>
 struct SamplerShared {
+  DeviceDraw draw;
   PrefixSearchShared<threads> search;
   float list_values[list_capacity];
   int32_t list_ids[list_capacity];
@@ -123,11 +124,14 @@ __device__ Prefix filtered_prefix(const SamplingPlan& plan, const Tokens& tokens
 
 // logits: [rows, n_vocab]; draws, results: one per block.
 template <int threads>
-__global__ void __launch_bounds__(threads) sample_rows(const float* logits, int32_t n_vocab, const DeviceDraw* draws, DeviceToken* results) {
+__global__ void __launch_bounds__(threads)
+    sample_rows(const float* logits, int32_t n_vocab, const DeviceDraw* draws, DeviceToken* results) {
   static_assert(threads >= 2 * warp_size && threads <= list_capacity, "a search splits ranges among the warps");
   __shared__ SamplerShared<threads> shared;
-  const DeviceDraw draw = draws[blockIdx.x];
-  const SamplingPlan plan = draw.plan;
+  if (threadIdx.x == 0) shared.draw = draws[blockIdx.x];  // once: draws may lie in host memory
+  __syncthreads();
+  const DeviceDraw& draw = shared.draw;
+  const SamplingPlan& plan = draw.plan;
   const Tokens row = {logits + static_cast<size_t>(draw.row) * n_vocab, n_vocab};
 
   uint32_t best_key = 0;
@@ -139,8 +143,8 @@ __global__ void __launch_bounds__(threads) sample_rows(const float* logits, int3
       best_id = id;
     }
   }
-  const uint64_t best = block_max<threads>(static_cast<uint64_t>(best_key) << 32 | (0xffffffffu - best_id),
-                                           shared.search.sums);
+  const uint64_t best =
+      block_max<threads>(static_cast<uint64_t>(best_key) << 32 | (0xffffffffu - best_id), shared.search.sums);
   const uint32_t maximum_key = static_cast<uint32_t>(best >> 32);
   const float maximum = value_of(maximum_key);
   DeviceToken result = {-1, 0.0f, 0.0f, 0};

@@ -34,8 +34,8 @@ void launch_score_head(const float* weight, float bias, Activation activation, i
                        const int32_t* rows, float* scores, size_t n, cudaStream_t stream) {
   constexpr int threads = 256;
   if (n == 0) return;
-  score_rows<threads><<<static_cast<unsigned>(n), threads, 0, stream>>>(weight, bias, activation, n_embd, states, rows,
-                                                                        scores);
+  score_rows<threads>
+      <<<static_cast<unsigned>(n), threads, 0, stream>>>(weight, bias, activation, n_embd, states, rows, scores);
   check_cuda(cudaGetLastError(), "launch the score head");
 }
 

@@ -83,14 +83,10 @@ int main(int argc, char** argv) {
     bool peaky;
     SamplingParams params;
   };
-  std::vector<Case> cases = {{"peaky, greedy", true, {}},
-                             {"peaky, top-k 40, top-p .95, T .8", true, {}},
-                             {"peaky, T 1", true, {}},
-                             {"peaky, top-p .95, T .8", true, {}},
-                             {"peaky, min-p .05, T .8", true, {}},
-                             {"flat, T 1", false, {}},
-                             {"flat, top-p .95, T .8", false, {}},
-                             {"flat, top-k 1000, T .8", false, {}}};
+  std::vector<Case> cases = {
+      {"peaky, greedy", true, {}},          {"peaky, top-k 40, top-p .95, T .8", true, {}}, {"peaky, T 1", true, {}},
+      {"peaky, top-p .95, T .8", true, {}}, {"peaky, min-p .05, T .8", true, {}},           {"flat, T 1", false, {}},
+      {"flat, top-p .95, T .8", false, {}}, {"flat, top-k 1000, T .8", false, {}}};
   for (Case& one : cases) one.params.order = ChainOrder::temperature_last;
   cases[0].params.temperature = 0.0f;
   for (const int i : {1, 3, 4, 6, 7}) cases[i].params.temperature = 0.8f;
@@ -116,7 +112,8 @@ int main(int argc, char** argv) {
           (*draws)[row].seed = row;
           (*draws)[row].want_logprob = want_logprob;
         }
-        contenders.push_back({std::string(loops->name) + (want_logprob ? " with logprob" : ""), [&rows, draws, scratch, loops] {
+        contenders.push_back({std::string(loops->name) + (want_logprob ? " with logprob" : ""),
+                              [&rows, draws, scratch, loops] {
                                 int64_t sum = 0;
                                 sample_batch(rows.data(), n_vocab, draws->data(), n_rows, 0, 1, *scratch, *loops);
                                 for (Draw& draw : *draws) {
@@ -130,10 +127,12 @@ int main(int argc, char** argv) {
     }
     auto chain = std::make_shared<LlamaSampler>(make_chain(one.params, 1));
     auto candidates = std::make_shared<std::vector<llama_token_data>>();
-    contenders.push_back({"llama.cpp", [&rows, chain, candidates] {
+    contenders.push_back({"llama.cpp",
+                          [&rows, chain, candidates] {
                             int64_t sum = 0;
                             for (int row = 0; row < n_rows; ++row) {
-                              sum += llama_draw(chain->get(), rows.data() + static_cast<size_t>(row) * n_vocab, *candidates);
+                              sum += llama_draw(chain->get(), rows.data() + static_cast<size_t>(row) * n_vocab,
+                                                *candidates);
                             }
                             return sum;
                           },

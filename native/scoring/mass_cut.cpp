@@ -37,7 +37,8 @@ ValueRange value_range(const float* values, size_t n) {
   return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
 }
 
-PrefixCut cut_sorted(const float* values, const uint64_t* weights, size_t n, uint64_t target, std::vector<int32_t>& order) {
+PrefixCut cut_sorted(const float* values, const uint64_t* weights, size_t n, uint64_t target,
+                     std::vector<int32_t>& order) {
   order.resize(n);
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return values[a] > values[b]; });

@@ -38,8 +38,7 @@ SPCT_DEVICE PhiloxBlock philox(PhiloxBlock counter, uint32_t key_low, uint32_t k
 // 64 random bits that depend on nothing but their key, so that a sample's draws do not depend on its slot or
 // neighbours.
 SPCT_DEVICE uint64_t random_bits(uint64_t seed, uint32_t step) {
-  const PhiloxBlock block =
-      philox({{step, 0, 0, 0}}, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+  const PhiloxBlock block = philox({{step, 0, 0, 0}}, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
   return block.word[0] | static_cast<uint64_t>(block.word[1]) << 32;
 }
 

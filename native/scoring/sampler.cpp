@@ -39,11 +39,11 @@ class RowSampler {
   SamplerScratch& scratch_;
   const float* logits_ = nullptr;
   int32_t n_vocab_ = 0;
-  SamplingPlan plan_;
+  SamplingPlan plan_ = {};
   float maximum_ = 0.0f;
-  size_t candidates_ = 0;           // in scratch: their ids, ascending, and logits
-  uint64_t row_total_ = 0;          // weights of all tokens, for log-probabilities
-  const float* support_ = nullptr;  // logits of the tokens that can be drawn; none without a usable row
+  size_t candidates_ = 0;                 // in scratch: their ids, ascending, and logits
+  uint64_t row_total_ = 0;                // weights of all tokens, for log-probabilities
+  const float* support_ = nullptr;        // logits of the tokens that can be drawn; none without a usable row
   const int32_t* support_ids_ = nullptr;  // none: the position is the id
   size_t support_size_ = 0;
   uint64_t support_total_ = 0;

@@ -4,9 +4,9 @@
 // files include nothing with inline functions of its own: the linker could give their copies to older processors.
 //
 // Simd has: width; Floats; Longs (64-bit integers); load, broadcast, add, subtract, multiply, maximum;
-// unordered(a, b), true when any lane of either is NaN; times_power_of_two(power, shifted); to_longs(floats, low, high),
-// lanes rounded to integers plus `bias`; add_longs, zero, store; reduce_maximum, reduce_sum; and
-// append(logits, threshold, first, ids, values), which writes up to `width` of each and returns how many count.
+// unordered(a, b), true when any lane of either is NaN; times_power_of_two(power, shifted); to_longs(floats, low,
+// high), lanes rounded to integers plus `bias`; add_longs, zero, store; reduce_maximum, reduce_sum; and append(logits,
+// threshold, first, ids, values), which writes up to `width` of each and returns how many count.
 
 #include <cstdint>
 #include <limits>
@@ -83,7 +83,8 @@ struct SimdLoops {
         low_sum = Simd::add_longs(low_sum, low);
         high_sum = Simd::add_longs(high_sum, high);
       }
-      uint64_t sum = Simd::reduce_sum(Simd::add_longs(low_sum, high_sum)) - static_cast<uint64_t>(i - begin) * Simd::bias;
+      uint64_t sum =
+          Simd::reduce_sum(Simd::add_longs(low_sum, high_sum)) - static_cast<uint64_t>(i - begin) * Simd::bias;
       for (; i < end; ++i) sum += token_weight(logits[i], maximum, scale);
       sums[begin / sampler_block] = sum;
       total += sum;
@@ -105,8 +106,7 @@ struct SimdLoops {
     for (; i < n; ++i) out[i] = token_weight(logits[i], maximum, scale);
   }
 
-  static int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids,
-                        float* values) {
+  static int32_t gather(const float* logits, int32_t n, float threshold, int32_t first, int32_t* ids, float* values) {
     const Floats all_threshold = Simd::broadcast(threshold);
     int32_t count = 0;
     int32_t i = 0;

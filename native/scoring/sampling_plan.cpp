@@ -19,7 +19,7 @@ float scale_of(double temperature) {
 }  // namespace
 
 SamplingPlan plan_sampling(const SamplingParams& params, int32_t n_vocab) {
-  SamplingPlan plan;
+  SamplingPlan plan = {};
   plan.greedy = !(params.temperature > 0.0f);
   const double temperature = plan.greedy ? 1.0 : params.temperature;
   const double filter_temperature = params.order == ChainOrder::temperature_first ? temperature : 1.0;

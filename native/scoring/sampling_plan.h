@@ -10,13 +10,13 @@ namespace spct {
 
 // SamplingParams in the numbers the passes use: computed once on the host, for the CPU and the GPU alike.
 struct SamplingPlan {
-  bool greedy = false;
-  int32_t top_k = 0;           // 0: off
-  uint64_t top_p = 0;          // share of the mass in units of 2^-64; 0: off
-  bool has_min_p = false;
-  double min_p_drop = 0.0;     // how far below the maximum logit a token may lie
-  float filter_scale = 0.0f;   // log2(e) / temperature as the filters see it
-  float draw_scale = 0.0f;     // the same for the draw and the log-probability
+  bool greedy;
+  int32_t top_k;   // 0: off
+  uint64_t top_p;  // share of the mass in units of 2^-64; 0: off
+  bool has_min_p;
+  double min_p_drop;   // how far below the maximum logit a token may lie, as a negative number
+  float filter_scale;  // log2(e) / temperature as the filters see it
+  float draw_scale;    // the same for the draw and the log-probability
 };
 
 SamplingPlan plan_sampling(const SamplingParams& params, int32_t n_vocab);

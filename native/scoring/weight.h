@@ -11,7 +11,7 @@ namespace spct {
 // Integer sums do not depend on their order, so every instruction set, thread count and the GPU draw the same token.
 // Needs a compiler that neither contracts a * b + c nor reorders floating-point operations.
 constexpr int weight_bits = 40;
-constexpr float lowest_exponent = -64.0f;  // below, 2^40 * 2^x rounds to 0
+constexpr float lowest_exponent = -64.0f;                      // below, 2^40 * 2^x rounds to 0
 constexpr float round_to_integer = 12582912.0f + weight_bits;  // adding 1.5 * 2^23 rounds a float to an integer
 constexpr double round_to_long = 6755399441055744.0;           // 1.5 * 2^52: the same for a double
 constexpr uint64_t round_to_long_bits = 0x4338000000000000u;

@@ -24,29 +24,29 @@ inline int check_result() {
   return check_failures() == 0 ? 0 : 1;
 }
 
-#define CHECK(...)                                                   \
-  do {                                                               \
+#define CHECK(...)                                                      \
+  do {                                                                  \
     if (!(__VA_ARGS__)) check_failed(__FILE__, __LINE__, #__VA_ARGS__); \
   } while (false)
 
-#define CHECK_NEAR(a, b, tolerance)                                                                       \
-  do {                                                                                                    \
-    const double check_a = (a);                                                                           \
-    const double check_b = (b);                                                                           \
-    if (!(std::fabs(check_a - check_b) <= (tolerance))) {                                                 \
-      std::fprintf(stderr, "%.9g against %.9g\n", check_a, check_b);                                      \
-      check_failed(__FILE__, __LINE__, #a " near " #b);                                                   \
-    }                                                                                                     \
+#define CHECK_NEAR(a, b, tolerance)                                  \
+  do {                                                               \
+    const double check_a = (a);                                      \
+    const double check_b = (b);                                      \
+    if (!(std::fabs(check_a - check_b) <= (tolerance))) {            \
+      std::fprintf(stderr, "%.9g against %.9g\n", check_a, check_b); \
+      check_failed(__FILE__, __LINE__, #a " near " #b);              \
+    }                                                                \
   } while (false)
 
 // Runs the expression and checks that it throws an exception of this type.
-#define CHECK_THROWS(expression, type)                                       \
-  do {                                                                       \
-    bool check_thrown = false;                                               \
-    try {                                                                    \
-      (void)(expression);                                                    \
-    } catch (const type&) {                                                  \
-      check_thrown = true;                                                   \
-    }                                                                        \
+#define CHECK_THROWS(expression, type)                                                 \
+  do {                                                                                 \
+    bool check_thrown = false;                                                         \
+    try {                                                                              \
+      (void)(expression);                                                              \
+    } catch (const type&) {                                                            \
+      check_thrown = true;                                                             \
+    }                                                                                  \
     if (!check_thrown) check_failed(__FILE__, __LINE__, #expression " throws " #type); \
   } while (false)

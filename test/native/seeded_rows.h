@@ -13,8 +13,8 @@ namespace spct {
 // Rows of logits as models give them and as they should never come, from a fixed seed.
 enum class RowShape { flat, peaky, wide, ties, equal, masked, two_clusters, striped, denormal };
 
-constexpr RowShape all_row_shapes[] = {RowShape::flat,   RowShape::peaky,        RowShape::wide,
-                                       RowShape::ties,   RowShape::equal,        RowShape::masked,
+constexpr RowShape all_row_shapes[] = {RowShape::flat,    RowShape::peaky,        RowShape::wide,
+                                       RowShape::ties,    RowShape::equal,        RowShape::masked,
                                        RowShape::striped, RowShape::two_clusters, RowShape::denormal};
 
 inline std::vector<float> seeded_row(RowShape shape, int32_t n_vocab, uint32_t seed) {
@@ -36,9 +36,13 @@ inline std::vector<float> seeded_row(RowShape shape, int32_t n_vocab, uint32_t s
       case RowShape::masked:
         logit = engine() % 3 == 0 ? static_cast<float>(3.0 * normal()) : -std::numeric_limits<float>::infinity();
         break;
-      case RowShape::two_clusters: logit = (engine() % 2 == 0 ? 4.0f : -40.0f) + 1e-4f * static_cast<float>(normal()); break;
+      case RowShape::two_clusters:
+        logit = (engine() % 2 == 0 ? 4.0f : -40.0f) + 1e-4f * static_cast<float>(normal());
+        break;
       case RowShape::striped: logit = static_cast<float>(normal()) + (id % 32 == 16 ? 9.0f : 0.0f); break;
-      case RowShape::denormal: logit = static_cast<float>(engine() % 50) * std::numeric_limits<float>::denorm_min(); break;
+      case RowShape::denormal:
+        logit = static_cast<float>(engine() % 50) * std::numeric_limits<float>::denorm_min();
+        break;
     }
   }
   if (shape == RowShape::masked) row[n_vocab / 2] = 1.0f;
@@ -57,10 +61,23 @@ inline SamplingParams chain(float temperature, int32_t top_k = 0, float top_p = 
 }
 
 inline std::vector<SamplingParams> all_chains() {
-  std::vector<SamplingParams> chains = {chain(0.0f),        chain(1.0f),         chain(0.3f),          chain(2.5f),
-                                        chain(1e-6f),       chain(1e30f), chain(1e-40f), chain(std::numeric_limits<float>::infinity()),       chain(1.0f, 1),       chain(0.9f, 5),
-                                        chain(1.0f, 40),    chain(1.0f, 1000),   chain(1.0f, 1 << 30), chain(1.0f, 0, 0.0f),
-                                        chain(1.0f, 0, 0.5f), chain(1.0f, 0, 0.999f), chain(1.0f, 0, 1.0f, 1.0f)};
+  std::vector<SamplingParams> chains = {chain(0.0f),
+                                        chain(1.0f),
+                                        chain(0.3f),
+                                        chain(2.5f),
+                                        chain(1e-6f),
+                                        chain(1e30f),
+                                        chain(1e-40f),
+                                        chain(std::numeric_limits<float>::infinity()),
+                                        chain(1.0f, 1),
+                                        chain(0.9f, 5),
+                                        chain(1.0f, 40),
+                                        chain(1.0f, 1000),
+                                        chain(1.0f, 1 << 30),
+                                        chain(1.0f, 0, 0.0f),
+                                        chain(1.0f, 0, 0.5f),
+                                        chain(1.0f, 0, 0.999f),
+                                        chain(1.0f, 0, 1.0f, 1.0f)};
   for (const ChainOrder order : {ChainOrder::temperature_first, ChainOrder::temperature_last}) {
     chains.push_back(chain(0.8f, 40, 0.95f, 0.0f, order));
     chains.push_back(chain(0.7f, 0, 0.9f, 0.0f, order));
