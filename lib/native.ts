@@ -3,9 +3,10 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SpctError } from "./errors.js";
+import type { NativeTraining } from "./train/native.js";
 
 /** The native addon. It checks types again; every failure carries a code. */
-export interface NativeAddon {
+export interface NativeAddon extends NativeTraining {
   loadEngine(options: NativeEngineOptions): Promise<NativeEngine>;
   loadVocabulary(path: string): Promise<NativeVocabulary>;
   systemInfo(): NativeSystemInfo;
@@ -53,7 +54,10 @@ export interface NativeEngineInfo {
   sizeBytes: number;
   embedding: number;
   vocabulary: number;
+  /** Of one prompt and its answer. */
   contextTokens: number;
+  /** KV cells of all together. */
+  cacheTokens: number;
   trainedContext: number;
   threads: number;
   backend: string;
@@ -86,6 +90,8 @@ export interface NativeSampleEvent {
   reason: "stop" | "eos" | "length" | "cancelled" | "error";
   error?: { code: string; message: string };
   meta: number | null;
+  /** Of the group so far: its prompts less what was shared. */
+  promptTokensComputed: number;
 }
 
 export interface NativeStats {

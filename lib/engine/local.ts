@@ -30,9 +30,6 @@ export class LocalEngine implements Engine {
   readonly #chat: ChatTemplate;
   readonly #chatVariables: Record<string, unknown> | undefined;
   #closing: Promise<void> | undefined;
-  #running = 0;
-  /** Counts starts of requests: tells a request whether another one ran beside it. */
-  #started = 0;
 
   static async load(options: LocalEngineOptions): Promise<LocalEngine> {
     const { chatTemplate, chatVariables, ...nativeOptions } = options;
@@ -120,7 +117,7 @@ export class LocalEngine implements Engine {
     prompts: TokenizedPrompt[],
     onCompletion: (completion: Completion) => void,
     signal: AbortSignal | undefined,
-  ): Promise<number | null> {
+  ): Promise<number> {
     const { samples, sampling, maxTokens, logprobs, stop } = request;
     const group: NativeGroup = {
       prompts: prompts.map(({ tokens }) => tokens),
@@ -131,18 +128,13 @@ export class LocalEngine implements Engine {
     };
     // A match inside of the thought that the prompt opened would end the sample too early.
     if (prompts.every(({ prefix }) => prefix === "")) group.stop = stop;
-    const alone = this.#running === 0;
-    const start = ++this.#started;
-    const before = this.#native.stats().promptTokensComputed;
     return new Promise((resolve, reject) => {
       let open = samples.length;
       let failure: SpctError | undefined;
-      const finish = () => {
-        this.#running--;
+      const finish = (promptTokensComputed: number) => {
         signal?.removeEventListener("abort", abort);
-        if (failure !== undefined) return reject(failure);
-        const unknown = !alone || this.#started !== start || this.#closing !== undefined;
-        resolve(unknown ? null : this.#native.stats().promptTokensComputed - before);
+        if (failure === undefined) resolve(promptTokensComputed);
+        else reject(failure);
       };
       const onSample = (event: NativeSampleEvent) => {
         const problem = this.#problemOf(event, signal);
@@ -151,10 +143,9 @@ export class LocalEngine implements Engine {
           const { prefix } = prompts[samples[event.sample]!.prompt]!;
           onCompletion(toCompletion(event, prefix, logprobs));
         }
-        if (--open === 0) finish();
+        if (--open === 0) finish(event.promptTokensComputed);
       };
       const id = this.#native.submit(group, onSample);
-      this.#running++;
       const abort = () => this.#native.cancel(id);
       signal?.addEventListener("abort", abort, { once: true });
     });

@@ -153,6 +153,7 @@ Napi::Object to_js(Napi::Env env, const SampleResult& result) {
   }
   out.Set("reason", name_of(result.reason));
   out.Set("meta", result.meta ? Napi::Number::New(env, *result.meta) : env.Null());
+  out.Set("promptTokensComputed", static_cast<double>(result.prompt_tokens_computed));
   if (result.reason == FinishReason::error) {
     Napi::Object error = Napi::Object::New(env);
     error.Set("code", result.error_code);
@@ -171,6 +172,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo& info) {
   out.Set("embedding", info.embedding);
   out.Set("vocabulary", info.vocabulary);
   out.Set("contextTokens", info.context_tokens);
+  out.Set("cacheTokens", info.cache_tokens);
   out.Set("trainedContext", info.trained_context);
   out.Set("threads", info.threads);
   out.Set("backend", info.backend);

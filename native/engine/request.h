@@ -42,6 +42,7 @@ struct SampleResult {
   std::optional<float> meta;
   std::string error_code, error_message;
   bool last_of_group = false;
+  int64_t prompt_tokens_computed = 0;  // for the group so far: its prompts less what others had computed
 };
 
 }  // namespace spct

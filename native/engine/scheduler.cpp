@@ -34,6 +34,7 @@ struct Scheduler::Prompt {
   Prompt* source = nullptr;   // whose first `shared` tokens are forked before this prompt starts
   int32_t shared = 0;
   std::vector<Sample*> first_draws;  // samples that take their first token from the last row
+  std::shared_ptr<int64_t> tokens_computed;  // of the group that brought the prompt
 
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
 };
@@ -42,6 +43,7 @@ struct Scheduler::Group {
   GroupRequest request;
   std::vector<std::unique_ptr<Sample>> samples;
   size_t unfinished = 0;
+  std::shared_ptr<int64_t> prompt_tokens_computed = std::make_shared<int64_t>(0);
 };
 
 struct Scheduler::Flight {
@@ -148,6 +150,7 @@ bool Scheduler::admit(Sample& sample) {
     prompt = added.get();
     prompt->tokens = tokens;
     prompt->sequence = take_sequence();
+    prompt->tokens_computed = sample.group.prompt_tokens_computed;
     // The last token is always computed by the prompt itself: its row gives the samples' first tokens.
     prompt->shared = std::min(match.length, prompt->length() - 1);
     if (prompt->shared > 0) {
@@ -244,6 +247,7 @@ void Scheduler::commit(const Plan& plan) {
   for (const Flight& flight : flights_) {
     if (flight.prompt) {
       flight.prompt->computed += flight.count;
+      *flight.prompt->tokens_computed += flight.count;
       stats_.prompt_tokens_computed += flight.count;
     } else {
       flight.sample->computed += flight.count;
@@ -327,6 +331,7 @@ void Scheduler::finish(Sample& sample, FinishReason reason) {
   result.reason = reason;
   result.meta = sample.meta;
   result.last_of_group = --group.unfinished == 0;
+  result.prompt_tokens_computed = *group.prompt_tokens_computed;
   results_.push_back(std::move(result));
   if (group.unfinished > 0) return;
   groups_.erase(std::find_if(groups_.begin(), groups_.end(), [&](const auto& g) { return g.get() == &group; }));

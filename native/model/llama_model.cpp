@@ -205,7 +205,8 @@ void LlamaModel::describe(const ModelOptions& options) {
   info_.size_bytes = static_cast<int64_t>(llama_model_size(model));
   info_.embedding = llama_model_n_embd(model);
   info_.vocabulary = vocabulary_->size();
-  info_.context_tokens = limits_.cells;
+  info_.context_tokens = limits_.cells_per_sequence;
+  info_.cache_tokens = limits_.cells;
   info_.trained_context = llama_model_n_ctx_train(model);
 }
 

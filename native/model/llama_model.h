@@ -33,7 +33,8 @@ struct ModelInfo {
   int64_t size_bytes = 0;
   int32_t embedding = 0;
   int32_t vocabulary = 0;
-  int32_t context_tokens = 0;
+  int32_t context_tokens = 0;  // of one prompt and its answer
+  int32_t cache_tokens = 0;    // of all together
   int32_t trained_context = 0;
   int32_t threads = 0;
 };

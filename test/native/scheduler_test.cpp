@@ -123,8 +123,12 @@ static void identical_prompts_of_two_groups_are_computed_once() {
   Scheduler scheduler(all, model);
   const std::vector<GroupRequest> groups{request(0, {range(1, 100)}, 4, 10), request(1, {range(1, 100)}, 4, 10)};
   for (const auto& group : groups) scheduler.add(group);
-  check_against_reference(run(scheduler, model), groups);
+  const auto results = run(scheduler, model);
+  check_against_reference(results, groups);
   CHECK(scheduler.stats().prompt_tokens_computed == 100);
+  for (const auto& result : results) {
+    if (result.last_of_group) CHECK(result.prompt_tokens_computed == (result.group == 0 ? 100 : 0));
+  }
 }
 
 static void a_long_prompt_is_prefilled_in_chunks() {
