@@ -1,22 +1,24 @@
 # The trainer: forward and backward of the llama graph on ggml, without Node.
 add_library(spct_train STATIC
   native/train/forward.cpp
+  native/train/gguf_output.cpp
   native/train/gradient_worker.cpp
   native/train/losses_cpu.cpp
   native/train/model_file.cpp
   native/train/model_shape.cpp
   native/train/optimizer.cpp
+  native/train/outer_product.cpp
   native/train/parameters.cpp
+  native/train/score_head_fit.cpp
   native/train/sequence.cpp
   native/train/trainer.cpp)
 target_include_directories(spct_train PUBLIC ${CMAKE_SOURCE_DIR}/native)
 # ggml_graph_view runs the forward part of a graph alone; only ggml's internal header has it.
 target_include_directories(spct_train PRIVATE ${LLAMA_CPP_DIR}/ggml/src)
 target_link_libraries(spct_train PUBLIC ggml)
+if(SPCT_NATIVE AND NOT MSVC)
+  target_compile_options(spct_train PRIVATE -march=native)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  set(train_loss_flags -ffast-math)
-  if(SPCT_NATIVE)
-    list(APPEND train_loss_flags -march=native)
-  endif()
-  set_source_files_properties(native/train/losses_cpu.cpp PROPERTIES COMPILE_OPTIONS "${train_loss_flags}")
+  set_source_files_properties(native/train/losses_cpu.cpp PROPERTIES COMPILE_OPTIONS -ffast-math)
 endif()

@@ -2,34 +2,47 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <memory>
 
 #include "train/trainer.h"
 
-namespace spct::binding {
+namespace spct {
 
-// The JavaScript class Trainer: `Trainer.create(options)` and `Trainer.open(options)` give one, its methods run on the
-// thread pool and answer with promises. One call at a time: a second one while the first runs throws code "busy".
+// The JavaScript class Trainer. Its methods run on the thread pool and answer with promises, one at a time: a second
+// call before the first has answered throws code BUSY.
 class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
  public:
-  static void define(Napi::Env env, Napi::Object exports);
+  static Napi::Function define(Napi::Env env);
+  static Napi::Value create(const Napi::CallbackInfo& info);  // (options) => Promise<Trainer>
+  static Napi::Value open(const Napi::CallbackInfo& info);    // (options) => Promise<Trainer>
 
   explicit TrainerWrap(const Napi::CallbackInfo& info);
 
  private:
-  friend class TrainerCall;
+  struct Held {
+    std::unique_ptr<Trainer> trainer;
+    std::atomic<bool> busy{false};
+  };
 
-  static Napi::Value JS_create(const Napi::CallbackInfo& info);
-  static Napi::Value JS_open(const Napi::CallbackInfo& info);
-  Napi::Value JS_step(const Napi::CallbackInfo& info);
-  Napi::Value JS_evaluate(const Napi::CallbackInfo& info);
-  Napi::Value JS_hidden_states(const Napi::CallbackInfo& info);
-  Napi::Value JS_save(const Napi::CallbackInfo& info);
-  Napi::Value JS_save_checkpoint(const Napi::CallbackInfo& info);
-  Napi::Value JS_info(const Napi::CallbackInfo& info);
+  static Napi::Value give(Napi::Env env, std::function<std::unique_ptr<Trainer>()> make);
+  template <class Result>
+  Napi::Value call(Napi::Env env, std::function<Result(Trainer&)> work,
+                   std::function<Napi::Value(Napi::Env, Result)> convert);
 
-  std::unique_ptr<Trainer> trainer_;
-  bool busy_ = false;
+  Napi::Value js_step(const Napi::CallbackInfo& info);             // (batch, learningRate) => Promise<StepResult>
+  Napi::Value js_evaluate(const Napi::CallbackInfo& info);         // (batch) => Promise<StepResult>
+  Napi::Value js_hidden_states(const Napi::CallbackInfo& info);    // (batch, positions) => Promise<Float32Array>
+  Napi::Value js_save(const Napi::CallbackInfo& info);             // (path, "f32" | "f16" | "q8_0") => Promise<void>
+  Napi::Value js_save_checkpoint(const Napi::CallbackInfo& info);  // (path, note) => Promise<void>
+  Napi::Value js_info(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Held> held_;
 };
 
-}  // namespace spct::binding
+// (states, labels, width, options) => Promise<{weight, bias, loss}>
+Napi::Value js_fit_score_head(const Napi::CallbackInfo& info);
+// (path, {weight, bias, kind, backbone}) => Promise<void>
+Napi::Value js_write_score_head(const Napi::CallbackInfo& info);
+
+}  // namespace spct

@@ -1,0 +1,115 @@
+import { existsSync } from "node:fs";
+import type { Command } from "commander";
+import { SpctError } from "../errors.js";
+import { loadAddon } from "../native.js";
+import { ChatTemplate } from "../prompt/chat.js";
+import { epochs, type ModelText, toExample } from "../train/conversations.js";
+import { readConversations } from "../train/dataset.js";
+import type { NativeTrainer } from "../train/native.js";
+import { type SftReport, trainSft } from "../train/sft.js";
+import { readText, toInteger, toNumber } from "./arguments.js";
+import { startProgress } from "./progress.js";
+import type { Invocation, Terminal } from "./terminal.js";
+
+interface SftFlags {
+  model: string;
+  data: string;
+  out: string;
+  type: "f32" | "f16" | "q8_0";
+  epochs: number;
+  batch: number;
+  learningRate: number;
+  warmup: number;
+  seed: number;
+  threads: number;
+  checkpointEvery: number;
+  log?: string;
+  json?: boolean;
+}
+
+export function registerTrain(program: Command, invocation: Invocation): void {
+  const train = program.command("train").description("Train a judge.");
+  train
+    .command("sft")
+    .summary("Fine-tune all weights on conversations.")
+    .description(
+      "Fine-tune all weights of a model on conversations; only the last turn is learnt.\n\n" +
+        'The data is JSONL: {"messages": [{"role", "content"}, ...]} or {"prompt": [...], "completion": [...]}.\n' +
+        "Ctrl-C saves a checkpoint beside the output; the same command continues from it.",
+    )
+    .requiredOption("--model <path>", "the GGUF to start from")
+    .requiredOption("--data <path>", "conversations, one JSON object on a line")
+    .requiredOption("--out <path>", "the GGUF to write")
+    .option("--type <type>", "type of the written matrices: f32, f16 or q8_0", toMatrixType, "f16")
+    .option("--epochs <n>", "passes over the data", toInteger, 1)
+    .option("--batch <n>", "conversations in a step", toInteger, 16)
+    .option("--learning-rate <rate>", "peak of the learning rate", toNumber, 1e-4)
+    .option("--warmup <n>", "steps until the peak", toInteger, 20)
+    .option("--seed <n>", "order of the data", toInteger, 0)
+    .option("--threads <n>", "threads", toInteger, 2)
+    .option("--checkpoint-every <n>", "steps between checkpoints", toInteger, 200)
+    .option("--log <path>", "append a JSON line for each report")
+    .option("--json", "print the result as JSON")
+    .action(async (flags: SftFlags) => {
+      invocation.exitCode = await sft(flags, invocation.terminal);
+    });
+}
+
+function toMatrixType(text: string): string {
+  if (["f32", "f16", "q8_0"].includes(text)) return text;
+  throw new SpctError("INVALID_ARGUMENT", `Expected f32, f16 or q8_0 for --type but received ${text}`);
+}
+
+async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
+  const conversations = readConversations(await readText(flags.data));
+  if (conversations.length === 0) throw new SpctError("BAD_RECORD", `${flags.data} holds no conversation`);
+  const progress = startProgress(terminal, flags.json === true, "Loading the model");
+  const stop = stopOnInterrupt();
+  try {
+    const checkpointPath = `${flags.out}.checkpoint`;
+    const path = existsSync(checkpointPath) ? checkpointPath : flags.model;
+    const trainer = await loadAddon().Trainer.open({ path, threads: flags.threads });
+    const text = await modelText(flags.model, trainer);
+    const examples = await Promise.all(conversations.map((conversation) => toExample(text, conversation)));
+    const steps = flags.epochs * Math.ceil(examples.length / flags.batch);
+    const result = await trainSft(trainer, epochs(examples, flags.batch, flags.seed), {
+      schedule: { steps, peak: flags.learningRate, warmup: flags.warmup, floor: 0 },
+      checkpointPath,
+      checkpointEvery: flags.checkpointEvery,
+      logPath: flags.log,
+      reportEvery: 10,
+      signal: stop.signal,
+      onReport: (report) => progress.say(describe(report)),
+    });
+    if (result.finished) await trainer.save(flags.out, flags.type);
+    progress.stop();
+    if (flags.json) terminal.print(JSON.stringify({ ...result, checkpoint: checkpointPath, out: flags.out }));
+    else if (result.finished) terminal.print(`${flags.out}: ${result.steps} steps, loss ${result.loss.toFixed(4)}`);
+    else terminal.print(`Stopped after ${result.steps} of ${steps} steps; the same command continues from ${checkpointPath}`);
+    return result.finished ? 0 : 1;
+  } finally {
+    stop.release();
+    progress.stop();
+  }
+}
+
+async function modelText(path: string, trainer: NativeTrainer): Promise<ModelText> {
+  const { chatTemplate, bosToken, eosToken } = trainer.info;
+  if (chatTemplate === null) throw new SpctError("NO_CHAT_TEMPLATE", `${path} has no chat template`);
+  if (eosToken === null) throw new SpctError("UNSUPPORTED_MODEL", `${path} names no end token`);
+  const vocabulary = await loadAddon().loadVocabulary(path);
+  return { vocabulary, chat: new ChatTemplate(chatTemplate), bosToken: bosToken ?? "", eosToken };
+}
+
+export function describe({ step, steps, loss, tokensPerSecond, secondsLeft }: SftReport): string {
+  const minutes = Math.ceil(secondsLeft / 60);
+  return `Step ${step}/${steps}, loss ${loss.toFixed(4)}, ${Math.round(tokensPerSecond)} tokens/s, ${minutes} min left`;
+}
+
+/** Ctrl-C ends the training after the step in hand; a second one ends the process. */
+export function stopOnInterrupt(): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  process.once("SIGINT", abort);
+  return { signal: controller.signal, release: () => void process.off("SIGINT", abort) };
+}

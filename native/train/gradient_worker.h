@@ -1,0 +1,49 @@
+#pragma once
+
+#include <vector>
+
+#include "train/forward.h"
+#include "train/sequence.h"
+
+namespace spct {
+
+// Computes gradients for one share of a batch on its own backend, so that several workers can run side by side on
+// threads that never wait for each other. Not thread-safe itself; the weights are only read.
+class GradientWorker {
+ public:
+  GradientWorker(const ModelShape& shape, const Parameters& parameters, int threads);
+
+  // Adds scale * d(sum of completion NLL)/d(weights) to the gradients. Returns the unscaled sum of the NLL.
+  double accumulate_nll(const std::vector<const Sequence*>& sequences, float scale);
+
+  // The sum alone.
+  double completion_nll(const std::vector<const Sequence*>& sequences);
+
+  // Final-norm states [positions, embedding] of one position in each sequence.
+  std::vector<float> hidden_states(const std::vector<const Sequence*>& sequences, const std::vector<int32_t>& positions);
+
+  // Logits [completion positions, vocabulary] that predict each completion token, sequence after sequence.
+  std::vector<float> completion_logits(const std::vector<const Sequence*>& sequences);
+
+  void clear_gradients();
+  const std::vector<ggml_tensor*>& gradients() const { return gradients_; }
+  ggml_backend_t backend() const { return backend_.get(); }
+
+ private:
+  struct Inputs;
+
+  void run(ggml_cgraph* graph, int begin, int end);
+  void upload(const ForwardGraph& forward, const Inputs& inputs);
+
+  ModelShape shape_;
+  const Parameters& parameters_;
+  GgmlBackend backend_;
+  GgmlContext gradient_context_;
+  GgmlBuffer gradient_buffer_;
+  GgmlAllocator allocator_;
+  std::vector<ggml_tensor*> gradients_;  // in the order of Parameters::all()
+  std::vector<uint8_t> graph_memory_;
+  std::vector<float> logits_;
+};
+
+}  // namespace spct

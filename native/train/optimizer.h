@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "train/gradient_worker.h"
+#include "train/parameters.h"
+
+namespace spct {
+
+struct AdamWOptions {
+  float beta1 = 0.9f;
+  float beta2 = 0.95f;
+  float epsilon = 1e-8f;
+  float weight_decay = 0.01f;  // of matrices; norms are not decayed
+  float clip_norm = 1.0f;      // 0 turns clipping off
+};
+
+// One AdamW update from the summed gradients of all workers, which are cleared. `step` counts from 1. Returns the norm of
+// the gradient before clipping.
+double adamw_step(const Parameters& parameters, const std::vector<GradientWorker*>& workers, const AdamWOptions& options,
+                  int64_t step, float learning_rate);
+
+}  // namespace spct

@@ -1,0 +1,42 @@
+#include "train/sequence.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "error.h"
+
+namespace spct {
+
+void check_sequence(const Sequence& sequence, int vocabulary, int context) {
+  if (sequence.size() > context) {
+    throw Error("INVALID_ARGUMENT", "Expected a sequence of at most " + std::to_string(context) +
+                                        " tokens but received one of " + std::to_string(sequence.size()));
+  }
+  if (sequence.completion_begin < 1 || sequence.completion_size() < 1) {
+    throw Error("INVALID_ARGUMENT", "Expected a prompt and a completion of at least one token each");
+  }
+  for (const int32_t token : sequence.tokens) {
+    if (token < 0 || token >= vocabulary) {
+      throw Error("INVALID_ARGUMENT", "Expected tokens below " + std::to_string(vocabulary) + " but received " +
+                                          std::to_string(token));
+    }
+  }
+}
+
+std::vector<std::vector<size_t>> plan_micro_batches(const std::vector<Sequence>& sequences, int64_t tokens) {
+  std::vector<size_t> order(sequences.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return sequences[a].size() > sequences[b].size(); });
+  std::vector<std::vector<size_t>> groups;
+  for (const size_t index : order) {
+    const bool fits = !groups.empty() && static_cast<int64_t>(groups.back().size() + 1) *
+                                                 sequences[groups.back().front()].size() <= tokens;
+    if (!fits) groups.emplace_back();
+    groups.back().push_back(index);
+  }
+  return groups;
+}
+
+}  // namespace spct

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/gradient_worker.h"
+#include "train/model_file.h"
+#include "train/optimizer.h"
+#include "train/parameters.h"
+#include "train/sequence.h"
+
+namespace spct {
+
+struct TrainerOptions {
+  int threads = 1;
+  int64_t micro_batch_tokens = 2048;  // padded tokens that one worker holds activations for
+  AdamWOptions optimizer;
+};
+
+struct StepResult {
+  double loss = 0;  // mean NLL of a completion token, in nats
+  double gradient_norm = 0;
+  int64_t tokens = 0;             // prompt and completion
+  int64_t completion_tokens = 0;
+};
+
+// Trains all weights of one model. Calls must not overlap. A batch is shared among one worker per thread in a fixed
+// way and their gradients are summed in a fixed order, so equal inputs give equal weights, bit by bit.
+class Trainer {
+ public:
+  // A new model with the vocabulary of the GGUF file at `vocabulary_path`.
+  static std::unique_ptr<Trainer> create(const std::string& vocabulary_path, ModelShape shape, uint64_t seed,
+                                         const std::vector<int32_t>& token_groups, const TrainerOptions& options);
+  // A model or a checkpoint to go on from.
+  static std::unique_ptr<Trainer> open(const std::string& path, const TrainerOptions& options);
+
+  StepResult step(const std::vector<Sequence>& sequences, float learning_rate);
+  // The loss without an update; `gradient_norm` stays 0.
+  StepResult evaluate(const std::vector<Sequence>& sequences);
+  // Final-norm states [sequences, embedding] at one position of each sequence.
+  std::vector<float> hidden_states(const std::vector<Sequence>& sequences, const std::vector<int32_t>& positions);
+
+  void save(const std::string& path, ggml_type matrix_type) const;
+  void save_checkpoint(const std::string& path, const std::string& note) const;
+
+  const ModelShape& shape() const { return shape_; }
+  const Parameters& parameters() const { return *parameters_; }
+  int64_t steps_done() const { return step_; }
+  const std::string& note() const { return note_; }
+  // A text of the GGUF metadata, and the text of the token whose id a key holds; none if the key is missing.
+  std::optional<std::string> metadata_text(const char* key) const;
+  std::optional<std::string> token_text(const char* id_key) const;
+
+ private:
+  Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& options);
+
+  using Share = std::vector<std::vector<size_t>>;  // micro-batches of one worker
+  std::vector<Share> divide(const std::vector<Sequence>& sequences) const;
+  void check(const std::vector<Sequence>& sequences) const;
+
+  ModelFile file_;
+  ModelShape shape_;
+  TrainerOptions options_;
+  GgmlBackend backend_;
+  std::unique_ptr<Parameters> parameters_;
+  std::vector<std::unique_ptr<GradientWorker>> workers_;
+  int64_t step_ = 0;
+  std::string note_;
+};
+
+}  // namespace spct

@@ -1,0 +1,98 @@
+// A run that stops at a checkpoint and goes on must give the same weights, bit by bit, as one that never stopped.
+
+#include <ggml-backend.h>
+
+#include <fstream>
+
+#include "check.h"
+#include "error.h"
+#include "train_fixture.h"
+
+using namespace spct;
+
+static std::vector<float> all_weights(const Trainer& trainer) {
+  std::vector<float> values;
+  for (const Parameter& parameter : trainer.parameters().all()) {
+    for (const ggml_tensor* tensor : {parameter.weight, parameter.first_moment, parameter.second_moment}) {
+      const size_t at = values.size();
+      values.resize(at + static_cast<size_t>(ggml_nelements(tensor)));
+      ggml_backend_tensor_get(tensor, values.data() + at, 0, ggml_nbytes(tensor));
+    }
+  }
+  return values;
+}
+
+static void run(Trainer& trainer, uint32_t first, uint32_t last) {
+  for (uint32_t seed = first; seed < last; ++seed) trainer.step(random_sequences(8, 256, seed), 1e-3f);
+}
+
+static void a_resumed_run_is_the_same_run() {
+  TrainerOptions options;
+  options.threads = 2;
+  options.micro_batch_tokens = 64;
+  const auto whole = small_trainer("train_resume_test", options);
+  run(*whole, 0, 6);
+
+  const auto first = small_trainer("train_resume_test", options);
+  run(*first, 0, 3);
+  first->save_checkpoint("train_resume_test.checkpoint.gguf", "3 batches");
+  const auto second = Trainer::open("train_resume_test.checkpoint.gguf", options);
+  CHECK(second->steps_done() == 3);
+  CHECK(second->note() == "3 batches");
+  run(*second, 3, 6);
+  CHECK(all_weights(*second) == all_weights(*whole));
+  CHECK(all_weights(*first) != all_weights(*whole));
+}
+
+static void training_lowers_the_loss() {
+  const auto trainer = small_trainer("train_resume_test");
+  const auto sequences = random_sequences(6, 256, 1);
+  const double before = trainer->evaluate(sequences).loss;
+  StepResult result;
+  for (int step = 0; step < 60; ++step) result = trainer->step(sequences, 5e-3f);
+  const double after = trainer->evaluate(sequences).loss;
+  CHECK(before > 5.0);
+  CHECK(after < 0.5 * before);
+  CHECK(result.gradient_norm > 0);
+}
+
+static void bad_input_changes_nothing() {
+  const auto trainer = small_trainer("train_resume_test");
+  const auto before = all_weights(*trainer);
+  CHECK_THROWS(trainer->step({}, 1e-3f), Error);
+  CHECK_THROWS(trainer->step({{{1, 2, 3}, 3}}, 1e-3f), Error);
+  CHECK_THROWS(trainer->step({{{1, 2, 3}, 0}}, 1e-3f), Error);
+  CHECK_THROWS(trainer->step({{{1, 256}, 1}}, 1e-3f), Error);
+  CHECK_THROWS(trainer->step({{std::vector<int32_t>(65, 1), 1}}, 1e-3f), Error);
+  CHECK_THROWS(trainer->save_checkpoint("no/such/folder/checkpoint.gguf", ""), Error);
+  CHECK_THROWS(trainer->hidden_states(random_sequences(1, 256, 1), {99}), Error);
+  CHECK(all_weights(*trainer) == before);
+  CHECK_THROWS(Trainer::open("no_such_file.gguf", {}), Error);
+  std::ofstream("train_resume_test.broken.gguf") << "GGUF but not really";
+  CHECK_THROWS(Trainer::open("train_resume_test.broken.gguf", {}), Error);
+  CHECK_THROWS(Trainer::open("train_resume_test.vocabulary.gguf", {}), Error);
+}
+
+static void a_loss_that_is_not_finite_is_an_error_and_leaves_no_gradient() {
+  const auto trainer = small_trainer("train_resume_test");
+  const auto sequences = random_sequences(4, 256, 1);
+  const Parameter& norm = trainer->parameters().named("output_norm.weight");
+  const float not_a_number = std::nanf("");
+  float kept = 0;
+  ggml_backend_tensor_get(norm.weight, &kept, 0, sizeof(float));
+  ggml_backend_tensor_set(norm.weight, &not_a_number, 0, sizeof(float));
+  CHECK_THROWS(trainer->step(sequences, 1e-3f), Error);
+  ggml_backend_tensor_set(norm.weight, &kept, 0, sizeof(float));
+  const auto fresh = small_trainer("train_resume_test");
+  trainer->step(sequences, 1e-3f);
+  fresh->step(sequences, 1e-3f);
+  CHECK(all_weights(*trainer) == all_weights(*fresh));
+}
+
+int main() {
+  a_resumed_run_is_the_same_run();
+  training_lowers_the_loss();
+  bad_input_changes_nothing();
+  a_loss_that_is_not_finite_is_an_error_and_leaves_no_gradient();
+  return check_result();
+}
