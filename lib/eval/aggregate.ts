@@ -1,0 +1,110 @@
+import type { Aggregator, JudgedItem, Score } from "./benchmark.js";
+import { bootstrapStrata, mean, type Stratum, weightedMean, wilson } from "./statistics.js";
+
+/** Credits of the decided items, by subset. */
+export class Credits {
+  readonly #bySubset = new Map<string, number[]>();
+
+  add(subset: string, credit: number): void {
+    const known = this.#bySubset.get(subset);
+    if (known === undefined) this.#bySubset.set(subset, [credit]);
+    else known.push(credit);
+  }
+
+  subsets(): string[] {
+    return [...this.#bySubset.keys()].sort();
+  }
+
+  of(subset: string): number[] {
+    return this.#bySubset.get(subset) ?? [];
+  }
+
+  all(): number[] {
+    return [...this.#bySubset.values()].flat();
+  }
+
+  /** Accuracy of one subset. */
+  score(subset: string): Score {
+    return shareScore(subset, this.of(subset));
+  }
+
+  /** Plain mean of the accuracies of subsets. */
+  plainMean(name: string, subsets: readonly string[]): Score {
+    return strataScore(
+      name,
+      subsets.map((subset) => ({ values: this.of(subset), weight: 1 })),
+    );
+  }
+}
+
+/** A mean of values in [0, 1], with Wilson's interval. */
+export function shareScore(name: string, values: readonly number[]): Score {
+  const value = values.length === 0 ? null : mean(values);
+  return {
+    name,
+    value,
+    interval: value === null ? null : wilson(value, values.length),
+    items: values.length,
+  };
+}
+
+/** A weighted mean of means, with a bootstrap interval. */
+export function strataScore(name: string, strata: readonly Stratum[]): Score {
+  const items = strata.reduce((sum, { values }) => sum + values.length, 0);
+  return { name, value: weightedMean(strata), interval: bootstrapStrata(strata), items };
+}
+
+/** The accuracy over all items, then that of each subset. */
+export function accuracyAggregator(): Aggregator {
+  const credits = new Credits();
+  return {
+    add: ({ subset, credit }) => {
+      if (credit !== null) credits.add(subset, credit);
+    },
+    scores: () => [
+      shareScore("accuracy", credits.all()),
+      ...credits.subsets().map((name) => credits.score(name)),
+    ],
+  };
+}
+
+/** The plain mean of the subsets' accuracies, then each of them. */
+export function meanOfSubsetsAggregator(): Aggregator {
+  const credits = new Credits();
+  return {
+    add: ({ subset, credit }) => {
+      if (credit !== null) credits.add(subset, credit);
+    },
+    scores: () => {
+      const subsets = credits.subsets();
+      return [credits.plainMean("mean", subsets), ...subsets.map((name) => credits.score(name))];
+    },
+  };
+}
+
+/** What the samples of one order decide: a response, a tie, or none where no sample has scores. */
+export type Decision = number | "tie" | "none";
+
+/** What each order that an item was shown in decides by itself. Keys name the order; a sample without one was shown the
+ * responses as given. */
+export function decisionsByOrder({ samples, n }: Pick<JudgedItem, "samples" | "n">): Map<string, Decision> {
+  const sums = new Map<string, number[] | null>();
+  const given = Array.from({ length: n }, (_, index) => index).join();
+  for (const { order, scores } of samples) {
+    const key = order?.join() ?? given;
+    const sum = sums.get(key) ?? null;
+    if (scores === null || scores.includes(null)) sums.set(key, sum);
+    else
+      sums.set(
+        key,
+        (scores as number[]).map((score, index) => score + (sum?.[index] ?? 0)),
+      );
+  }
+  return new Map([...sums].map(([key, sum]) => [key, sum === null ? "none" : decide(sum)]));
+}
+
+function decide(sums: readonly number[]): Decision {
+  const most = Math.max(...sums);
+  const first = sums.indexOf(most);
+  return sums.lastIndexOf(most) === first ? first : "tie";
+}
