@@ -13,6 +13,8 @@ export interface SampleRecord {
   meta: number | null;
   text?: string;
   seed?: number;
+  /** Generated tokens. */
+  tokens?: number;
 }
 
 /** One line of judgements.jsonl: a judged item. */
@@ -38,13 +40,14 @@ export function toRecord(
     ...(subset === undefined ? {} : { subset }),
     n,
     label,
-    samples: verdict.samples.map(({ order, scores, reason, meta, text, seed }) => ({
+    samples: verdict.samples.map(({ order, scores, reason, meta, text, seed, tokens }) => ({
       order,
       scores,
       ...(reason === undefined ? {} : { reason }),
       meta,
       text,
       seed,
+      tokens,
     })),
     ...(run === undefined ? {} : { run }),
   };
@@ -95,6 +98,8 @@ function findProblem(value: unknown): string | null {
     }
     if (meta !== undefined && !isNumberOrNull(meta))
       return `expected a number or null for samples[${index}].meta`;
+    if (sample.tokens !== undefined && !isIndex(sample.tokens, Number.MAX_SAFE_INTEGER))
+      return `expected a count for samples[${index}].tokens`;
   }
   return null;
 }

@@ -1,0 +1,118 @@
+import type { SampleRecord } from "../records.js";
+import { credit, type TiePolicy } from "../vote/metrics.js";
+import { type Aggregate, tally } from "../vote/tally.js";
+import type { Aggregator, Benchmark, JudgedItem } from "./benchmark.js";
+import { type Interval, wilson } from "./statistics.js";
+
+export interface CurvePoint {
+  /** Votes over the first k samples of each item. */
+  k: number;
+  /** Whether the meta RM chose half of them. */
+  meta: boolean;
+  /** Over labelled items. */
+  accuracy: number | null;
+  interval: Interval | null;
+  /** The benchmark's headline. */
+  headline: number | null;
+  headlineInterval: Interval | null;
+  /** Generated for one item with k samples; null where the records do not say. */
+  tokensPerItem: number | null;
+}
+
+export interface CurveOptions {
+  ties: TiePolicy;
+  aggregate: Aggregate;
+  seed: number;
+}
+
+interface Variant {
+  k: number;
+  meta: boolean;
+  aggregator: Aggregator;
+  sum: number;
+  items: number;
+}
+
+/** Powers of two below `most`, then `most`. */
+export function curveSizes(most: number): number[] {
+  const sizes: number[] = [];
+  for (let k = 1; k < most; k *= 2) sizes.push(k);
+  return [...sizes, most];
+}
+
+/** Every smaller k from the samples of the largest: an item's first k samples, as if only they had been drawn. */
+export class Curve {
+  readonly #variants: Variant[] = [];
+  readonly #tokens = new Map<number, { sum: number; items: number }>();
+  #sizes: number[] | undefined;
+
+  constructor(
+    private readonly benchmark: Benchmark,
+    private readonly options: CurveOptions,
+  ) {}
+
+  /** `samples` are all that may vote; the first item with any decides how far the curve goes. */
+  add(item: JudgedItem, samples: readonly SampleRecord[], position: number): void {
+    if (samples.length === 0) return;
+    this.#sizes ??= curveSizes(samples.length);
+    const rated = samples.some(({ meta }) => meta !== null);
+    for (const k of this.#sizes) {
+      const drawn = samples.slice(0, k);
+      this.#count(this.#variant(k, false), item, drawn.map(withoutMeta), position);
+      if (rated) this.#count(this.#variant(k, true), item, drawn, position);
+      this.#countTokens(k, drawn);
+    }
+  }
+
+  #variant(k: number, meta: boolean): Variant {
+    const known = this.#variants.find((variant) => variant.k === k && variant.meta === meta);
+    if (known !== undefined) return known;
+    const variant = { k, meta, aggregator: this.benchmark.aggregator(), sum: 0, items: 0 };
+    this.#variants.push(variant);
+    return variant;
+  }
+
+  #count(variant: Variant, item: JudgedItem, samples: SampleRecord[], position: number): void {
+    const { ties, aggregate, seed } = this.options;
+    const votes = tally(samples, item.n, { aggregate });
+    const decided = votes.scores !== null && isDecidable(item);
+    const points = decided ? credit(votes.scores!, item.correct!, ties, seed, position) : null;
+    variant.aggregator.add({ ...item, tally: votes, credit: points, samples });
+    if (points === null) return;
+    variant.sum += points;
+    variant.items++;
+  }
+
+  #countTokens(k: number, samples: readonly SampleRecord[]): void {
+    if (samples.some(({ tokens }) => tokens === undefined)) return;
+    const total = this.#tokens.get(k) ?? { sum: 0, items: 0 };
+    this.#tokens.set(k, total);
+    total.items++;
+    total.sum += samples.reduce((sum, { tokens }) => sum + tokens!, 0);
+  }
+
+  points(): CurvePoint[] {
+    return this.#variants.map(({ k, meta, aggregator, sum, items }) => {
+      const [headline] = aggregator.scores();
+      const tokens = this.#tokens.get(k);
+      return {
+        k,
+        meta,
+        accuracy: items === 0 ? null : sum / items,
+        interval: items === 0 ? null : wilson(sum / items, items),
+        headline: headline?.value ?? null,
+        headlineInterval: headline?.interval ?? null,
+        tokensPerItem: tokens === undefined ? null : tokens.sum / tokens.items,
+      };
+    });
+  }
+}
+
+/** Whether there is a right and a wrong choice. */
+export function isDecidable({ correct, n }: Pick<JudgedItem, "correct" | "n">): boolean {
+  return correct !== null && correct.length > 0 && correct.length < n;
+}
+
+function withoutMeta(sample: SampleRecord): SampleRecord {
+  return { ...sample, meta: null };
+}
