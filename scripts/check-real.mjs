@@ -3,9 +3,15 @@
 //   node scripts/check-real.mjs [--json]
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import * as evalbiasbench from "./check-real/evalbiasbench.mjs";
+import * as gsm8k from "./check-real/gsm8k.mjs";
+import * as judgebench from "./check-real/judgebench.mjs";
+import * as llmbar from "./check-real/llmbar.mjs";
+import * as rewardbenchV1 from "./check-real/rewardbench_v1.mjs";
 import * as rewardbench2 from "./check-real/rewardbench2.mjs";
+import * as rmBench from "./check-real/rm-bench.mjs";
 
-const dataSets = [rewardbench2];
+const dataSets = [rewardbench2, llmbar, rewardbenchV1, judgebench, rmBench, evalbiasbench, gsm8k];
 const root = fileURLToPath(new URL("../../shared/data/", import.meta.url));
 const json = process.argv.includes("--json");
 const totals = { checked: 0, failed: 0 };

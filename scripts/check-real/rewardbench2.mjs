@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Summarizer } from "../../dist/vote/summary.js";
+import { tally, winners } from "../../dist/vote/tally.js";
 
 export const name = "rewardbench2_k8_scores";
 
@@ -55,6 +56,13 @@ function compareCurve(compare, what, items, k, figures) {
   compare(`${what} items voted on`, strict.items - strict.skipped, figures.n);
   compare(`${what} skipped`, strict.skipped, figures.skipped_no_score);
   compare(`${what} ties`, strict.ties, figures.tied_at_top);
+  compare(`${what} unique maxima`, Math.round(strict.accuracy * strict.labelled), figures.correct_unique_max);
+  compare(
+    `${what} first of the tied`,
+    firstIndexAccuracy(items, k),
+    figures.acc_first_index,
+    hundredthOfAPoint,
+  );
   compare(`${what} strict`, strict.accuracy, figures.acc_strict, hundredthOfAPoint);
   compare(`${what} AUC`, strict.auc, figures.pooled_roc_auc_mean_score, hundredthOfAPoint);
   const shared = summarize(items, { k, ties: "share", aggregate: "mean" });
@@ -66,6 +74,13 @@ function compareCurve(compare, what, items, k, figures) {
     figures.acc_strict_if_summed_without_missing_fill,
     hundredthOfAPoint,
   );
+}
+
+/** Accuracy if the first of several tied responses were chosen, which is the right one here. */
+function firstIndexAccuracy(items, k) {
+  const votes = items.map(({ samples, n }) => tally(samples.slice(0, k), n, { aggregate: "mean" }).scores);
+  const decided = votes.filter((scores) => scores !== null);
+  return decided.filter((scores) => winners(scores)[0] === 0).length / decided.length;
 }
 
 /** The same through the command line, at both ends of the curve. */
