@@ -23,6 +23,7 @@ EngineWrap::EngineWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Engine
 EngineWrap::~EngineWrap() {
   if (!open_) return;
   napi_remove_env_cleanup_hook(Env(), on_teardown, this);
+  if (auto* data = Env().GetInstanceData<AddonData>()) data->stop_at_exit.erase(this);
   engine_->close();
   deliver_.Release();
 }
@@ -50,6 +51,7 @@ Napi::Value EngineWrap::load(const Napi::CallbackInfo& info) {
     });
     // Registered after the thread-safe function, so it runs before that one's own teardown.
     napi_add_env_cleanup_hook(env, on_teardown, self);
+    env.GetInstanceData<AddonData>()->stop_at_exit[self] = [engine = self->engine_] { engine->close(); };
     self->open_ = true;
     return object;
   };
@@ -154,6 +156,7 @@ void EngineWrap::finish_close() {
   if (!joined_ || !open_) return;
   open_ = false;
   napi_remove_env_cleanup_hook(Env(), on_teardown, this);
+  Env().GetInstanceData<AddonData>()->stop_at_exit.erase(this);
   deliver_.Release();
   engine_.reset();
   closing_->Resolve(Env().Undefined());
