@@ -9,7 +9,7 @@ namespace spct {
 
 // What one environment (the main thread or a worker) knows of this addon.
 struct AddonData {
-  Napi::FunctionReference engine;      // constructors
+  Napi::FunctionReference engine;  // constructors
   Napi::FunctionReference vocabulary;
   Napi::FunctionReference trainer;
 

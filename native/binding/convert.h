@@ -11,7 +11,8 @@
 
 namespace spct {
 
-// JavaScript values to plain structs. TypeScript has checked and defaulted the values; a wrong type here is a TypeError.
+// JavaScript values to plain structs. TypeScript has checked and defaulted the values; a wrong type here is a
+// TypeError.
 ModelOptions to_model_options(const Napi::Object& options);
 GroupRequest to_group_request(const Napi::Object& group);
 std::vector<TextPiece> to_text_pieces(const Napi::Array& pieces);

@@ -11,7 +11,8 @@
 
 namespace spct {
 
-// The JavaScript object around one engine. Lives on its environment's thread; only `deliver_` is used from the engine's.
+// The JavaScript object around one engine. Lives on its environment's thread; only `deliver_` is used from the
+// engine's.
 //
 // Lifetime: a running group holds this object and keeps the process alive; an idle engine does neither. The engine's
 // thread is joined by close(), by garbage collection, or by the environment's teardown, whichever comes first; after a

@@ -11,7 +11,9 @@
 namespace spct {
 namespace {
 
-[[noreturn]] void reject(Napi::Env env, const std::string& message) { throw to_js_error(env, "INVALID_ARGUMENT", message); }
+[[noreturn]] void reject(Napi::Env env, const std::string& message) {
+  throw to_js_error(env, "INVALID_ARGUMENT", message);
+}
 
 double number_field(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
@@ -40,7 +42,8 @@ std::string to_text(const Napi::Value& value, const char* name) {
 }
 
 template <class Element>
-std::vector<Element> to_numbers(const Napi::Value& value, napi_typedarray_type type, const char* kind, const char* name) {
+std::vector<Element> to_numbers(const Napi::Value& value, napi_typedarray_type type, const char* kind,
+                                const char* name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
     reject(value.Env(), std::string("Expected ") + kind + " for " + name);
   }
@@ -64,7 +67,9 @@ Napi::Value from_floats(Napi::Env env, const std::vector<float>& values) {
 
 TrainerOptions trainer_options(const Napi::Object& object) {
   TrainerOptions options;
-  const auto real = [&](const char* name, float& value) { value = static_cast<float>(number_field(object, name, value)); };
+  const auto real = [&](const char* name, float& value) {
+    value = static_cast<float>(number_field(object, name, value));
+  };
   options.threads = static_cast<int>(number_field(object, "threads", options.threads));
   options.micro_batch_tokens =
       static_cast<int64_t>(number_field(object, "microBatchTokens", static_cast<double>(options.micro_batch_tokens)));
@@ -100,7 +105,8 @@ std::vector<Sequence> to_sequences(const Napi::Value& value) {
   std::vector<Sequence> sequences;
   auto begin = tokens.begin();
   for (size_t i = 0; i < lengths.size(); ++i) {
-    if (lengths[i] < 0 || lengths[i] > tokens.end() - begin) reject(value.Env(), "Expected lengths that add up to the tokens");
+    if (lengths[i] < 0 || lengths[i] > tokens.end() - begin)
+      reject(value.Env(), "Expected lengths that add up to the tokens");
     sequences.push_back({{begin, begin + lengths[i]}, completions[i]});
     begin += lengths[i];
   }
@@ -166,12 +172,12 @@ Napi::Value TrainerWrap::give(Napi::Env env, std::function<std::unique_ptr<Train
 Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
   const Napi::Object options = to_object(info[0], "options");
   const Napi::Value groups = options.Get("tokenGroups");
-  return give(info.Env(), [path = text_field(options, "vocabularyPath"), shape = model_shape(to_object(options.Get("shape"), "shape")),
-                           seed = static_cast<uint64_t>(number_field(options, "seed")),
-                           token_groups = groups.IsUndefined() ? std::vector<int32_t>() : to_integers(groups, "tokenGroups"),
-                           training = trainer_options(options)] {
-    return Trainer::create(path, shape, seed, token_groups, training);
-  });
+  return give(
+      info.Env(),
+      [path = text_field(options, "vocabularyPath"), shape = model_shape(to_object(options.Get("shape"), "shape")),
+       seed = static_cast<uint64_t>(number_field(options, "seed")),
+       token_groups = groups.IsUndefined() ? std::vector<int32_t>() : to_integers(groups, "tokenGroups"),
+       training = trainer_options(options)] { return Trainer::create(path, shape, seed, token_groups, training); });
 }
 
 Napi::Value TrainerWrap::open(const Napi::CallbackInfo& info) {
@@ -187,7 +193,8 @@ Napi::Value TrainerWrap::call(Napi::Env env, std::function<Result(Trainer&)> wor
   if (!held_) reject(env, "Expected a trainer from Trainer.create() or Trainer.open()");
   if (held_->busy.exchange(true)) throw to_js_error(env, "BUSY", "The trainer has not answered the previous call yet");
   const auto guarded = [held = held_, work = std::move(work)] {
-    const std::unique_ptr<std::atomic<bool>, void (*)(std::atomic<bool>*)> release(&held->busy, [](auto* busy) { *busy = false; });
+    const std::unique_ptr<std::atomic<bool>, void (*)(std::atomic<bool>*)> release(&held->busy,
+                                                                                   [](auto* busy) { *busy = false; });
     return work(*held->trainer);
   };
   return PromiseWorker<Result>::run(env, guarded, std::move(convert));
@@ -197,7 +204,8 @@ Napi::Value TrainerWrap::js_step(const Napi::CallbackInfo& info) {
   if (!info[1].IsNumber()) reject(info.Env(), "Expected a number for learningRate");
   const float rate = info[1].As<Napi::Number>();
   return call<StepResult>(
-      info.Env(), [batch = to_sequences(info[0]), rate](Trainer& trainer) { return trainer.step(batch, rate); }, from_step);
+      info.Env(), [batch = to_sequences(info[0]), rate](Trainer& trainer) { return trainer.step(batch, rate); },
+      from_step);
 }
 
 Napi::Value TrainerWrap::js_evaluate(const Napi::CallbackInfo& info) {
@@ -235,7 +243,8 @@ Napi::Value TrainerWrap::js_save_checkpoint(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TrainerWrap::js_info(const Napi::CallbackInfo& info) {
-  if (!held_ || held_->busy) throw to_js_error(info.Env(), "BUSY", "The trainer has not answered the previous call yet");
+  if (!held_ || held_->busy)
+    throw to_js_error(info.Env(), "BUSY", "The trainer has not answered the previous call yet");
   const Trainer& trainer = *held_->trainer;
   Napi::Object object = Napi::Object::New(info.Env());
   object.Set("architecture", trainer.shape().architecture);

@@ -22,9 +22,9 @@ class VocabularyWrap : public Napi::ObjectWrap<VocabularyWrap> {
     std::unique_ptr<Vocabulary> vocabulary;
   };
 
-  Napi::Value js_tokenize(const Napi::CallbackInfo& info);  // (pieces) => Promise<Int32Array>
-  Napi::Value js_text(const Napi::CallbackInfo& info);      // (Int32Array) => string
-  Napi::Value js_forbidden(const Napi::CallbackInfo& info); // () => {id, text}[] that untrusted text must not become
+  Napi::Value js_tokenize(const Napi::CallbackInfo& info);   // (pieces) => Promise<Int32Array>
+  Napi::Value js_text(const Napi::CallbackInfo& info);       // (Int32Array) => string
+  Napi::Value js_forbidden(const Napi::CallbackInfo& info);  // () => {id, text}[] that untrusted text must not become
 
   std::shared_ptr<Loaded> loaded_;
 };

@@ -58,7 +58,7 @@ class Engine {
   bool closed_ = false;   // guarded by mutex_
   SchedulerStats stats_;  // guarded by mutex_
   std::mutex join_mutex_;
-  std::thread thread_;    // guarded by join_mutex_ after construction
+  std::thread thread_;  // guarded by join_mutex_ after construction
 };
 
 }  // namespace spct

@@ -97,7 +97,8 @@ void PrefixTree::check() const {
 
 int64_t PrefixTree::check(const Node& node, bool is_root) const {
   if (!is_root && node.edge.empty()) throw std::logic_error("prefix tree: empty edge");
-  if (!is_root && node.children.empty() && node.sequence < 0) throw std::logic_error("prefix tree: leaf without sequence");
+  if (!is_root && node.children.empty() && node.sequence < 0)
+    throw std::logic_error("prefix tree: leaf without sequence");
   if (!is_root && node.children.size() == 1 && node.sequence < 0) throw std::logic_error("prefix tree: idle node");
   auto size = static_cast<int64_t>(node.edge.size());
   for (const auto& [first, child] : node.children) {

@@ -30,8 +30,8 @@ struct GroupRequest {
 
 enum class FinishReason : uint8_t { stop, eos, length, cancelled, error };
 
-// A finished sample. `meta` is the fused head's value on the state of the last generated token, if the engine has a head
-// and the sample was not cancelled and did not fail.
+// A finished sample. `meta` is the fused head's value on the state of the last generated token, if the engine has a
+// head and the sample was not cancelled and did not fail.
 struct SampleResult {
   int64_t group = 0;
   int32_t sample = 0;

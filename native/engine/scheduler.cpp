@@ -29,11 +29,11 @@ struct Scheduler::Sample {
 struct Scheduler::Prompt {
   std::vector<int32_t> tokens;
   int32_t sequence = -1;
-  int32_t computed = 0;       // tokens that are in the KV cache
-  int32_t users = 0;          // admitted samples, and prompts that will fork from this one
-  Prompt* source = nullptr;   // whose first `shared` tokens are forked before this prompt starts
+  int32_t computed = 0;      // tokens that are in the KV cache
+  int32_t users = 0;         // admitted samples, and prompts that will fork from this one
+  Prompt* source = nullptr;  // whose first `shared` tokens are forked before this prompt starts
   int32_t shared = 0;
-  std::vector<Sample*> first_draws;  // samples that take their first token from the last row
+  std::vector<Sample*> first_draws;          // samples that take their first token from the last row
   std::shared_ptr<int64_t> tokens_computed;  // of the group that brought the prompt
 
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
@@ -226,8 +226,7 @@ void Scheduler::plan_prompts(Plan& plan) {
     plan.batch.back().output = true;
     for (Sample* sample : prompt->first_draws) {
       const auto& request = sample->group.request;
-      plan.draws.push_back({rows, request.sampling, request.samples[sample->index].seed, 0,
-                            request.logprobs});
+      plan.draws.push_back({rows, request.sampling, request.samples[sample->index].seed, 0, request.logprobs});
       draw_owners_.push_back(sample);
     }
     ++rows;

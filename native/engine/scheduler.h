@@ -36,7 +36,8 @@ struct SchedulerStats {
 // Throws Error INVALID_REQUEST or CONTEXT_OVERFLOW when the model could never serve the request.
 void validate(const GroupRequest& request, const ModelLimits& limits);
 
-// Decides what the model computes next. Pure: no model, no clock, no input or output; the same calls give the same plans.
+// Decides what the model computes next. Pure: no model, no clock, no input or output; the same calls give the same
+// plans.
 //
 // A prompt takes a sequence of its own and each of its tokens is computed once, by the first prompt that has it; its
 // samples fork from it. A sample is admitted when its whole budget fits, first come first served. Every step decodes
@@ -52,8 +53,8 @@ class Scheduler {
 
   // To be carried out even when the batch is empty. A plan with a batch is answered by one of the three calls below.
   Plan plan();
-  void commit(const Plan& plan);    // decoded; draws and heads carry their results
-  void no_space();              // the model had no free cell: the youngest sample gives up its cells and waits
+  void commit(const Plan& plan);  // decoded; draws and heads carry their results
+  void no_space();                // the model had no free cell: the youngest sample gives up its cells and waits
   void fail(const std::string& code, const std::string& message);  // every admitted sample ends with this error
 
   // Samples that ended since the last call.
@@ -91,14 +92,14 @@ class Scheduler {
   std::deque<Sample*> waiting_;                   // first come first served
   std::vector<Sample*> active_;                   // in order of admission
   std::vector<int32_t> free_sequences_;
-  std::vector<SequenceRemoval> removals_;         // for the next plan
-  std::vector<Flight> flights_;                   // what the plan in progress computes
-  std::vector<Prompt*> used_sources_;             // to be released by the next plan
+  std::vector<SequenceRemoval> removals_;           // for the next plan
+  std::vector<Flight> flights_;                     // what the plan in progress computes
+  std::vector<Prompt*> used_sources_;               // to be released by the next plan
   std::vector<Sample*> draw_owners_, head_owners_;  // of Plan::draws and Plan::heads
   std::vector<SampleResult> results_;
   SchedulerStats stats_;
   int64_t reserved_for_samples_ = 0;
-  int64_t capacity_;        // cells; less than the limit after the model ran out of them
+  int64_t capacity_;          // cells; less than the limit after the model ran out of them
   bool memory_used_ = false;  // since it was last cleared
 };
 

@@ -116,12 +116,16 @@ class Parser {
     auto node = make(Node::Kind::bytes);
     const char c = take("an atom");
     switch (c) {
-      case '.': node->bytes.set(); node->bytes.reset('\n'); break;
+      case '.':
+        node->bytes.set();
+        node->bytes.reset('\n');
+        break;
       case '\\': node->bytes = escape(); break;
       case '[': node->bytes = bracket(); break;
-      case '*': case '+': case '?': case '{':
-        --at_;
-        fail("a repetition of nothing");
+      case '*':
+      case '+':
+      case '?':
+      case '{': --at_; fail("a repetition of nothing");
       default: node->bytes.set(static_cast<unsigned char>(c));
     }
     return node;
@@ -132,8 +136,15 @@ class Parser {
     const char c = take("the escaped character");
     switch (c) {
       case 'd': add_range(bytes, '0', '9'); break;
-      case 's': for (char space : {' ', '\t', '\n', '\r', '\f', '\v'}) bytes.set(space); break;
-      case 'w': add_range(bytes, 'a', 'z'); add_range(bytes, 'A', 'Z'); add_range(bytes, '0', '9'); bytes.set('_'); break;
+      case 's':
+        for (char space : {' ', '\t', '\n', '\r', '\f', '\v'}) bytes.set(space);
+        break;
+      case 'w':
+        add_range(bytes, 'a', 'z');
+        add_range(bytes, 'A', 'Z');
+        add_range(bytes, '0', '9');
+        bytes.set('_');
+        break;
       case 'n': bytes.set('\n'); break;
       case 'r': bytes.set('\r'); break;
       case 't': bytes.set('\t'); break;
@@ -155,7 +166,8 @@ class Parser {
       } else if (next_is('-') && at_ + 1 < text_.size() && text_[at_ + 1] != ']') {
         ++at_;
         const char last = take("the end of a range");
-        if (static_cast<unsigned char>(last) < static_cast<unsigned char>(c)) fail("a range whose end is below its start");
+        if (static_cast<unsigned char>(last) < static_cast<unsigned char>(c))
+          fail("a range whose end is below its start");
         add_range(bytes, c, last);
       } else {
         bytes.set(static_cast<unsigned char>(c));

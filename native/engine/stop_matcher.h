@@ -29,7 +29,8 @@ class StopPattern {
   std::vector<std::bitset<256>> sets_;
 };
 
-// Text between open and close is not searched; both empty: everything is searched. An open section hides all that follows.
+// Text between open and close is not searched; both empty: everything is searched. An open section hides all that
+// follows.
 struct SkippedSection {
   std::string open;
   std::string close;

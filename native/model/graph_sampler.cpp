@@ -14,7 +14,8 @@ namespace {
 constexpr int max_threads = GGML_MAX_N_THREADS;
 }
 
-// The logits [n_vocab, rows] and states [n_embd, rows] of the last graph that was built, in the memory of a CUDA device.
+// The logits [n_vocab, rows] and states [n_embd, rows] of the last graph that was built, in the memory of a CUDA
+// device.
 struct GraphSampler::DeviceWork {
   DeviceWork(const std::optional<ScoreHead>& head, int device) : scratch(device) {
     if (head) device_head.emplace(*head, device);
@@ -54,7 +55,7 @@ GraphSampler::~GraphSampler() {
 
 std::vector<llama_sampler*> GraphSampler::make_chains(int32_t sequences) {
   static llama_sampler_i hooks = [] {
-    llama_sampler_i interface{};
+    llama_sampler_i interface {};
     interface.name = GraphSamplerHooks::name;
     interface.apply = GraphSamplerHooks::host_apply;
     interface.backend_init = GraphSamplerHooks::backend_init;
@@ -86,7 +87,7 @@ void GraphSampler::set_work(std::vector<Draw>* draws, std::vector<HeadScore>* he
 
 void GraphSampler::apply(ggml_context* context, ggml_cgraph* graph, llama_sampler_data* data) {
   ggml_tensor* padded = data->logits->view_src;
-  if (!padded) return;  // llama.cpp counts the nodes of a chain on a bare tensor
+  if (!padded) return;     // llama.cpp counts the nodes of a chain on a bare tensor
   data->logits = nullptr;  // keeps the padded copy and this sequence's row out of the graph
   if (emitted_) return;
   emitted_ = true;
@@ -94,8 +95,8 @@ void GraphSampler::apply(ggml_context* context, ggml_cgraph* graph, llama_sample
   ggml_tensor* logits = padded->src[0];  // [n_vocab, rows]
   if (logits->ne[1] == 0) return;
   ggml_tensor* states = head_ ? ggml_graph_get_tensor(graph, "result_norm") : nullptr;  // [n_embd, rows]
-  found_states_ = states && states->ne[1] == logits->ne[1] &&
-                  states->ne[0] == static_cast<int64_t>(head_->weight.size());
+  found_states_ =
+      states && states->ne[1] == logits->ne[1] && states->ne[0] == static_cast<int64_t>(head_->weight.size());
   if (device_) {
     ggml_set_output(logits);
     if (found_states_) ggml_set_output(states);

@@ -66,7 +66,8 @@ std::string meta(const llama_model* model, const char* key) {
 int32_t default_context(const llama_model* model) {
   constexpr int64_t budget = int64_t{1} << 30;
   const int64_t head_size = llama_model_n_embd(model) / std::max(1, llama_model_n_head(model));
-  const int64_t bytes_per_token = int64_t{2} * 2 * llama_model_n_layer(model) * head_size * llama_model_n_head_kv(model);
+  const int64_t bytes_per_token =
+      int64_t{2} * 2 * llama_model_n_layer(model) * head_size * llama_model_n_head_kv(model);
   const int64_t fitting = budget / std::max<int64_t>(1, bytes_per_token) / 256 * 256;
   return static_cast<int32_t>(std::clamp<int64_t>(fitting, 4096, 32768));
 }
@@ -125,8 +126,9 @@ LlamaModel::LlamaModel(const ModelOptions& options) {
   sampler_ = std::make_unique<GraphSampler>(std::move(head));
   make_context(options);
   if (limits_.has_head && !sampler_->found_states()) {
-    throw Error("UNSUPPORTED_MODEL", "a head needs the states after the final norm, which llama.cpp does not expose for " +
-                                         meta(model_.get(), "general.architecture"));
+    throw Error("UNSUPPORTED_MODEL",
+                "a head needs the states after the final norm, which llama.cpp does not expose for " +
+                    meta(model_.get(), "general.architecture"));
   }
   describe(options);
 }

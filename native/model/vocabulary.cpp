@@ -94,8 +94,8 @@ std::string Vocabulary::text(const std::vector<int32_t>& tokens) const {
   std::string text;
   for (int32_t token : tokens) {
     if (token < 0 || token >= size()) {
-      throw Error("INVALID_REQUEST", "Expected a token below " + std::to_string(size()) + " but received " +
-                                         std::to_string(token));
+      throw Error("INVALID_REQUEST",
+                  "Expected a token below " + std::to_string(size()) + " but received " + std::to_string(token));
     }
     text += pieces_[token];
   }
@@ -149,7 +149,8 @@ void Vocabulary::append_run(std::string_view run, std::vector<int32_t>& out) con
   cuts.erase(0);
   cuts.erase(run.size());
   if (cuts.empty()) {
-    throw Error("TOKENIZATION_FAILED", "the text '" + name(*found.begin()) + "' is a control token of this model and cannot be written otherwise");
+    throw Error("TOKENIZATION_FAILED", "the text '" + name(*found.begin()) +
+                                           "' is a control token of this model and cannot be written otherwise");
   }
   cuts.insert(run.size());
   size_t start = 0;
@@ -179,7 +180,8 @@ std::vector<int32_t> Vocabulary::call_exact(std::string_view text) const {
 }
 
 std::vector<int32_t> Vocabulary::call(std::string_view text, bool special) const {
-  if (text.size() > INT_MAX / 2) throw Error("TOKENIZATION_FAILED", "Expected a text below 1 GiB but received a longer one");
+  if (text.size() > INT_MAX / 2)
+    throw Error("TOKENIZATION_FAILED", "Expected a text below 1 GiB but received a longer one");
   try {
     std::vector<int32_t> tokens(text.size() + 8);
     const int32_t count = llama_tokenize(vocab_, text.data(), static_cast<int32_t>(text.size()), tokens.data(),

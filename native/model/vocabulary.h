@@ -32,7 +32,8 @@ class Vocabulary : public TokenText {
   bool ends_generation(int32_t token) const override { return ends_[token]; }
 
   int32_t size() const { return static_cast<int32_t>(pieces_.size()); }
-  // Whether untrusted text must not become this token: control tokens, and user-defined ones that are not just white space.
+  // Whether untrusted text must not become this token: control tokens, and user-defined ones that are not just white
+  // space.
   bool is_forbidden_in_text(int32_t token) const { return forbidden_[token]; }
   // The token's text with control tokens written out.
   std::string name(int32_t token) const;

@@ -104,8 +104,9 @@ double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequen
   const std::vector<int32_t> targets = completion_targets(sequences);
 
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, columns,
-                                             static_cast<int>(sequences.size()), static_cast<int>(targets.size()), true);
+  const ForwardGraph forward =
+      build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
+                    static_cast<int>(targets.size()), true);
   ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, true);
   ggml_build_forward_expand(graph, forward.logits);
   const int forward_nodes = ggml_graph_n_nodes(graph);
@@ -150,11 +151,13 @@ std::vector<float> GradientWorker::hidden_states(const std::vector<const Sequenc
   }
   const Inputs inputs(sequences, columns, std::move(outputs));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, columns,
-                                             static_cast<int>(sequences.size()), static_cast<int>(sequences.size()), false);
+  const ForwardGraph forward =
+      build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
+                    static_cast<int>(sequences.size()), false);
   ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, false);
   ggml_build_forward_expand(graph, forward.hidden);
-  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph)) throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
+  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph))
+    throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
   upload(forward, inputs);
   run(graph, 0, ggml_graph_n_nodes(graph));
   std::vector<float> states(sequences.size() * static_cast<size_t>(shape_.embedding));
@@ -173,11 +176,13 @@ std::vector<float> GradientWorker::completion_logits(const std::vector<const Seq
   const int columns = padded_columns(sequences);
   const Inputs inputs(sequences, columns, completion_positions(sequences, columns));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, columns,
-                                             static_cast<int>(sequences.size()), static_cast<int>(inputs.outputs.size()), true);
+  const ForwardGraph forward =
+      build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
+                    static_cast<int>(inputs.outputs.size()), true);
   ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, false);
   ggml_build_forward_expand(graph, forward.logits);
-  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph)) throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
+  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph))
+    throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
   upload(forward, inputs);
   run(graph, 0, ggml_graph_n_nodes(graph));
   std::vector<float> logits(inputs.outputs.size() * static_cast<size_t>(shape_.vocabulary));

@@ -20,7 +20,8 @@ class GradientWorker {
   double completion_nll(const std::vector<const Sequence*>& sequences);
 
   // Final-norm states [positions, embedding] of one position in each sequence.
-  std::vector<float> hidden_states(const std::vector<const Sequence*>& sequences, const std::vector<int32_t>& positions);
+  std::vector<float> hidden_states(const std::vector<const Sequence*>& sequences,
+                                   const std::vector<int32_t>& positions);
 
   // Logits [completion positions, vocabulary] that predict each completion token, sequence after sequence.
   std::vector<float> completion_logits(const std::vector<const Sequence*>& sequences);

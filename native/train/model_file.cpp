@@ -47,13 +47,15 @@ class ModelWriter {
 void load_tensor(const ModelFile& file, const std::string& name, ggml_tensor* target) {
   const ggml_tensor* source = ggml_get_tensor(file.tensors.get(), name.c_str());
   if (source == nullptr) throw Error("UNSUPPORTED_MODEL", "Expected a tensor " + name + " but it is missing");
-  if (!ggml_are_same_shape(source, target)) throw Error("UNSUPPORTED_MODEL", "The tensor " + name + " has an unexpected shape");
+  if (!ggml_are_same_shape(source, target))
+    throw Error("UNSUPPORTED_MODEL", "The tensor " + name + " has an unexpected shape");
   std::vector<float> values(static_cast<size_t>(ggml_nelements(source)));
   if (source->type == GGML_TYPE_F32) {
     std::memcpy(values.data(), source->data, values.size() * sizeof(float));
   } else {
     const ggml_to_float_t convert = ggml_get_type_traits(source->type)->to_float;
-    if (convert == nullptr) throw Error("UNSUPPORTED_MODEL", "The tensor " + name + " has a type that cannot be trained");
+    if (convert == nullptr)
+      throw Error("UNSUPPORTED_MODEL", "The tensor " + name + " has a type that cannot be trained");
     convert(source->data, values.data(), static_cast<int64_t>(values.size()));
   }
   ggml_backend_tensor_set(target, values.data(), 0, values.size() * sizeof(float));

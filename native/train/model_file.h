@@ -17,8 +17,8 @@ ModelFile read_model_file(const std::string& path);
 // Copies weights of any type into the F32 parameters; also the moments when the file is a checkpoint.
 void load_parameters(const ModelFile& file, const Parameters& parameters);
 
-// Writes a model that llama.cpp loads: matrices as `matrix_type` (F32, F16 or Q8_0) where their width allows it, else as
-// F16, and norms as F32. `metadata` brings the vocabulary; the shape is added. The file appears whole or not at all.
+// Writes a model that llama.cpp loads: matrices as `matrix_type` (F32, F16 or Q8_0) where their width allows it, else
+// as F16, and norms as F32. `metadata` brings the vocabulary; the shape is added. The file appears whole or not at all.
 void save_model(const std::string& path, const ModelShape& shape, const Parameters& parameters,
                 const gguf_context* metadata, ggml_type matrix_type);
 

@@ -14,9 +14,8 @@ void expect(bool held, const std::string& message) {
 int64_t require_key(const gguf_context* file, const std::string& key, gguf_type type) {
   const int64_t id = gguf_find_key(file, key.c_str());
   expect(id >= 0, "Expected the GGUF metadata " + key + " but it is missing");
-  expect(gguf_get_kv_type(file, id) == type,
-         "Expected the GGUF metadata " + key + " as " + gguf_type_name(type) + " but received " +
-             gguf_type_name(gguf_get_kv_type(file, id)));
+  expect(gguf_get_kv_type(file, id) == type, "Expected the GGUF metadata " + key + " as " + gguf_type_name(type) +
+                                                 " but received " + gguf_type_name(gguf_get_kv_type(file, id)));
   return id;
 }
 
@@ -50,8 +49,8 @@ ModelShape read_shape(const gguf_context* file) {
   shape.kv_heads = grouped ? read_count(file, prefix + "attention.head_count_kv") : shape.heads;
   shape.feed_forward = read_count(file, prefix + "feed_forward_length");
   shape.context = read_count(file, prefix + "context_length");
-  shape.norm_epsilon = gguf_get_val_f32(
-      file, require_key(file, prefix + "attention.layer_norm_rms_epsilon", GGUF_TYPE_FLOAT32));
+  shape.norm_epsilon =
+      gguf_get_val_f32(file, require_key(file, prefix + "attention.layer_norm_rms_epsilon", GGUF_TYPE_FLOAT32));
   const int64_t base = gguf_find_key(file, (prefix + "rope.freq_base").c_str());
   if (base >= 0) shape.rope_base = gguf_get_val_f32(file, base);
   shape.tied_output = gguf_find_tensor(file, "output.weight") < 0;

@@ -20,7 +20,8 @@ class UpdateGraph {
   void add(ggml_tensor* tensor) { ggml_build_forward_expand(graph_, tensor); }
 
   void allocate() {
-    if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_)) throw Error("OUT_OF_MEMORY", "The optimizer step does not fit into memory");
+    if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_))
+      throw Error("OUT_OF_MEMORY", "The optimizer step does not fit into memory");
   }
 
   void compute() {
@@ -68,8 +69,8 @@ double sum_gradients(const std::vector<GradientWorker*>& workers, size_t paramet
 
 }  // namespace
 
-double adamw_step(const Parameters& parameters, const std::vector<GradientWorker*>& workers, const AdamWOptions& options,
-                  int64_t step, float learning_rate) {
+double adamw_step(const Parameters& parameters, const std::vector<GradientWorker*>& workers,
+                  const AdamWOptions& options, int64_t step, float learning_rate) {
   const size_t count = parameters.all().size();
   const double norm = sum_gradients(workers, count);
   if (!std::isfinite(norm)) throw Error("LOSS_NOT_FINITE", "The gradient is not finite; lower the learning rate");

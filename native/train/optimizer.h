@@ -15,9 +15,9 @@ struct AdamWOptions {
   float clip_norm = 1.0f;      // 0 turns clipping off
 };
 
-// One AdamW update from the summed gradients of all workers, which are cleared. `step` counts from 1. Returns the norm of
-// the gradient before clipping.
-double adamw_step(const Parameters& parameters, const std::vector<GradientWorker*>& workers, const AdamWOptions& options,
-                  int64_t step, float learning_rate);
+// One AdamW update from the summed gradients of all workers, which are cleared. `step` counts from 1. Returns the norm
+// of the gradient before clipping.
+double adamw_step(const Parameters& parameters, const std::vector<GradientWorker*>& workers,
+                  const AdamWOptions& options, int64_t step, float learning_rate);
 
 }  // namespace spct

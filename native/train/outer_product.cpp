@@ -39,7 +39,8 @@ void add_tile(const Operands& at, int64_t depth) {
 #pragma GCC unroll 8
   for (int row = 0; row < tile_rows; ++row) {
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) sums[row][v] = *vector_at(at.destination + row * at.destination_stride, v * lanes);
+    for (int v = 0; v < vectors; ++v)
+      sums[row][v] = *vector_at(at.destination + row * at.destination_stride, v * lanes);
   }
   const float* a = at.a;
   const float* b = at.b;
@@ -58,7 +59,8 @@ void add_tile(const Operands& at, int64_t depth) {
 #pragma GCC unroll 8
   for (int row = 0; row < tile_rows; ++row) {
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) *vector_at(at.destination + row * at.destination_stride, v * lanes) = sums[row][v];
+    for (int v = 0; v < vectors; ++v)
+      *vector_at(at.destination + row * at.destination_stride, v * lanes) = sums[row][v];
   }
 }
 
@@ -103,8 +105,8 @@ void compute_node(ggml_tensor* node, int thread, int threads, void*) {
       const auto* b_data = static_cast<const char*>(b->data) + i2 * b->nb[2] + i3 * b->nb[3] + begin * b->nb[0];
       auto* data = static_cast<char*>(node->data) + i2 * node->nb[2] + i3 * node->nb[3] + begin * node->nb[1];
       outer_product(reinterpret_cast<const float*>(a_data), floats(a->nb[1]), reinterpret_cast<const float*>(b_data),
-                    floats(b->nb[0]), floats(b->nb[1]), reinterpret_cast<float*>(data), floats(node->nb[1]), node->ne[0],
-                    end - begin, a->ne[1]);
+                    floats(b->nb[0]), floats(b->nb[1]), reinterpret_cast<float*>(data), floats(node->nb[1]),
+                    node->ne[0], end - begin, a->ne[1]);
     }
   }
 }
@@ -126,7 +128,8 @@ void outer_product(const float* a, size_t a_stride, const float* b, size_t b_row
 void accelerate_outer_products(ggml_cgraph* graph) {
   for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
     ggml_tensor* node = ggml_graph_node(graph, i);
-    if (node->op != GGML_OP_OUT_PROD || node->src[0]->type != GGML_TYPE_F32 || node->src[1]->type != GGML_TYPE_F32) continue;
+    if (node->op != GGML_OP_OUT_PROD || node->src[0]->type != GGML_TYPE_F32 || node->src[1]->type != GGML_TYPE_F32)
+      continue;
     const ggml_custom_op_params parameters{compute_node, GGML_N_TASKS_MAX, nullptr};
     static_assert(sizeof(parameters) <= sizeof(node->op_params), "the function does not fit into the node");
     node->op = GGML_OP_CUSTOM;

@@ -30,7 +30,9 @@ bool ends_with(const std::string& text, const std::string& end) {
 
 }  // namespace
 
-std::string layer_tensor(int layer, const char* part) { return "blk." + std::to_string(layer) + "." + part + ".weight"; }
+std::string layer_tensor(int layer, const char* part) {
+  return "blk." + std::to_string(layer) + "." + part + ".weight";
+}
 
 Parameters::Parameters(const ModelShape& shape, ggml_backend_t backend) : shape_(shape) {
   shape.check();
@@ -84,7 +86,8 @@ void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_gro
     const int64_t rows = parameter.weight->ne[1];
     std::vector<float> values(static_cast<size_t>(columns * rows), 1.0f);
     if (parameter.is_matrix) {
-      const bool into_residual = ends_with(parameter.name, "attn_output.weight") || ends_with(parameter.name, "ffn_down.weight");
+      const bool into_residual =
+          ends_with(parameter.name, "attn_output.weight") || ends_with(parameter.name, "ffn_down.weight");
       const float deviation = 1.0f / std::sqrt(static_cast<float>(columns)) /
                               (into_residual ? std::sqrt(2.0f * static_cast<float>(shape_.layers)) : 1.0f);
       for (float& value : values) value = deviation * gaussian();
@@ -93,7 +96,8 @@ void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_gro
         const std::vector<float> own = values;
         for (int64_t token = 0; token < rows; ++token) {
           const int32_t group = token_groups[static_cast<size_t>(token)];
-          if (group < 0 || group >= rows) throw Error("INVALID_ARGUMENT", "Expected token groups below the vocabulary size");
+          if (group < 0 || group >= rows)
+            throw Error("INVALID_ARGUMENT", "Expected token groups below the vocabulary size");
           if (group == token) continue;
           for (int64_t i = 0; i < columns; ++i) {
             values[token * columns + i] = std::sqrt(1.0f - own_share * own_share) * own[group * columns + i] +

@@ -22,8 +22,8 @@ class Parameters {
  public:
   Parameters(const ModelShape& shape, ggml_backend_t backend);
 
-  // Gaussian with deviation 1/sqrt(fan in); projections into the residual stream are divided by sqrt(2 layers). Tokens of
-  // one group (empty: each token its own) start at nearly the same embedding.
+  // Gaussian with deviation 1/sqrt(fan in); projections into the residual stream are divided by sqrt(2 layers). Tokens
+  // of one group (empty: each token its own) start at nearly the same embedding.
   void initialize(uint64_t seed, const std::vector<int32_t>& token_groups);
 
   const std::vector<Parameter>& all() const { return parameters_; }

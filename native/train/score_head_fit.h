@@ -15,7 +15,7 @@ struct ScoreHeadFitOptions {
 };
 
 struct ScoreHeadFit {
-  ScoreHead head;  // its activation is none: the score is the logit
+  ScoreHead head;   // its activation is none: the score is the logit
   double loss = 0;  // mean binary cross-entropy after the last iteration
 };
 
@@ -24,8 +24,8 @@ struct ScoreHeadFit {
 ScoreHeadFit fit_score_head(const std::vector<float>& states, const std::vector<float>& labels, int64_t width,
                             const ScoreHeadFitOptions& options);
 
-// Writes the GGUF head file that the engine loads. `kind` is meta or reward; `backbone` is the SHA-256 (hex) of the model
-// file the states came from, or empty. Throws Error WRITE_FAILED.
+// Writes the GGUF head file that the engine loads. `kind` is meta or reward; `backbone` is the SHA-256 (hex) of the
+// model file the states came from, or empty. Throws Error WRITE_FAILED.
 void write_score_head(const std::string& path, const ScoreHead& head, const std::string& kind,
                       const std::string& backbone);
 

@@ -18,8 +18,8 @@ void check_sequence(const Sequence& sequence, int vocabulary, int context) {
   }
   for (const int32_t token : sequence.tokens) {
     if (token < 0 || token >= vocabulary) {
-      throw Error("INVALID_ARGUMENT", "Expected tokens below " + std::to_string(vocabulary) + " but received " +
-                                          std::to_string(token));
+      throw Error("INVALID_ARGUMENT",
+                  "Expected tokens below " + std::to_string(vocabulary) + " but received " + std::to_string(token));
     }
   }
 }
@@ -31,8 +31,9 @@ std::vector<std::vector<size_t>> plan_micro_batches(const std::vector<Sequence>&
                    [&](size_t a, size_t b) { return sequences[a].size() > sequences[b].size(); });
   std::vector<std::vector<size_t>> groups;
   for (const size_t index : order) {
-    const bool fits = !groups.empty() && static_cast<int64_t>(groups.back().size() + 1) *
-                                                 sequences[groups.back().front()].size() <= tokens;
+    const bool fits =
+        !groups.empty() &&
+        static_cast<int64_t>(groups.back().size() + 1) * sequences[groups.back().front()].size() <= tokens;
     if (!fits) groups.emplace_back();
     groups.back().push_back(index);
   }

@@ -140,7 +140,8 @@ StepResult Trainer::evaluate(const std::vector<Sequence>& sequences) {
   return result;
 }
 
-std::vector<float> Trainer::hidden_states(const std::vector<Sequence>& sequences, const std::vector<int32_t>& positions) {
+std::vector<float> Trainer::hidden_states(const std::vector<Sequence>& sequences,
+                                          const std::vector<int32_t>& positions) {
   check(sequences);
   if (positions.size() != sequences.size()) throw Error("INVALID_ARGUMENT", "Expected one position for each sequence");
   for (size_t i = 0; i < sequences.size(); ++i) {

@@ -22,7 +22,7 @@ struct TrainerOptions {
 struct StepResult {
   double loss = 0;  // mean NLL of a completion token, in nats
   double gradient_norm = 0;
-  int64_t tokens = 0;             // prompt and completion
+  int64_t tokens = 0;  // prompt and completion
   int64_t completion_tokens = 0;
 };
 

@@ -1,5 +1,5 @@
-// The engine's way through llama.cpp (sampling and head as a node of the graph, forked sequences) against the plain one:
-// host logits of a context without samplers, and embeddings of a context with embeddings=true.
+// The engine's way through llama.cpp (sampling and head as a node of the graph, forked sequences) against the plain
+// one: host logits of a context without samplers, and embeddings of a context with embeddings=true.
 
 #include "model/llama_model.h"
 
@@ -87,7 +87,8 @@ Tokens text(const std::string& text) {
 // Two orderings with a shared prefix, greedy and with the head, all in one batch.
 void greedy_and_head_equal_the_plain_context() {
   GroupRequest request;
-  request.prompts = {text("A query that both share. First: one. Second: two."), text("A query that both share. First: two. Second: one.")};
+  request.prompts = {text("A query that both share. First: one. Second: two."),
+                     text("A query that both share. First: two. Second: one.")};
   for (int i = 0; i < 8; ++i) request.samples.push_back({i % 2, 0});
   request.sampling.temperature = 0.0f;
   request.max_tokens = 24;

@@ -59,7 +59,8 @@ static void equals_a_plain_list() {
     const PrefixTree::Match match = tree.longest(tokens);
     CHECK(match.length == static_cast<int32_t>(longest));
     if (longest > 0) {
-      const auto holder = std::find_if(list.begin(), list.end(), [&](const auto& e) { return e.second == match.sequence; });
+      const auto holder =
+          std::find_if(list.begin(), list.end(), [&](const auto& e) { return e.second == match.sequence; });
       CHECK(holder != list.end());
       CHECK(std::equal(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(longest), holder->first.begin()));
     }
@@ -74,7 +75,8 @@ static void equals_a_plain_list() {
     tree.check();
     std::set<Tokens> prefixes;
     for (const auto& [other, sequence] : list) {
-      for (size_t n = 1; n <= other.size(); ++n) prefixes.emplace(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(n));
+      for (size_t n = 1; n <= other.size(); ++n)
+        prefixes.emplace(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(n));
     }
     CHECK(tree.size() == static_cast<int64_t>(prefixes.size()));
   }

@@ -79,7 +79,8 @@ static std::vector<SampleResult> run(Scheduler& scheduler, FakeModel& model) {
   return results;
 }
 
-static void check_against_reference(const std::vector<SampleResult>& results, const std::vector<GroupRequest>& requests) {
+static void check_against_reference(const std::vector<SampleResult>& results,
+                                    const std::vector<GroupRequest>& requests) {
   size_t samples = 0;
   for (const auto& request : requests) samples += request.samples.size();
   CHECK(results.size() == samples);
@@ -228,7 +229,8 @@ static void a_full_cache_preempts_the_youngest_sample() {
     FakeModel model(all, scripted_next);
     model.no_space_at_step = at;
     Scheduler scheduler(all, model);
-    const std::vector<GroupRequest> groups{request(0, {range(1, 30), range(3, 30)}, 6, 25), request(1, {range(9, 40)}, 3, 25)};
+    const std::vector<GroupRequest> groups{request(0, {range(1, 30), range(3, 30)}, 6, 25),
+                                           request(1, {range(9, 40)}, 3, 25)};
     for (const auto& group : groups) scheduler.add(group);
     const auto results = run(scheduler, model);
     check_against_reference(results, groups);
@@ -301,7 +303,8 @@ static void random_loads_give_the_reference() {
   std::mt19937 random(11);
   for (int round = 0; round < 200; ++round) {
     const auto cells = static_cast<int32_t>(120 + random() % 400);
-    const auto all = limits(cells, static_cast<int32_t>(2 + random() % 20), static_cast<int32_t>(20 + random() % 60), round % 2);
+    const auto all =
+        limits(cells, static_cast<int32_t>(2 + random() % 20), static_cast<int32_t>(20 + random() % 60), round % 2);
     FakeModel model(all, scripted_next);
     model.no_space_at_step = static_cast<int>(random() % 60);
     Scheduler scheduler(all, model);
@@ -313,7 +316,8 @@ static void random_loads_give_the_reference() {
         for (auto& token : prompt) token = static_cast<int32_t>(1 + random() % 2);
         prompts.push_back(prompt);
       }
-      groups.push_back(request(id, prompts, static_cast<int>(1 + random() % 9), static_cast<int32_t>(1 + random() % 30)));
+      groups.push_back(
+          request(id, prompts, static_cast<int>(1 + random() % 9), static_cast<int32_t>(1 + random() % 30)));
       scheduler.add(groups.back());
       for (size_t n = random() % 5; n > 0; --n) step(scheduler, model);
       if (random() % 4 == 0) scheduler.cancel(static_cast<int64_t>(random() % groups.size()));

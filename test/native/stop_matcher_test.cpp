@@ -65,8 +65,8 @@ int main() {
   // Linear: nested repetitions over a long text end at once.
   CHECK(fires_at("(a*)*(a|b)*c", std::string(200000, 'a')) == -1);
 
-  for (const char* bad : {"", "(", ")", "a)", "[a", "*", "a{2", "a{3,2}", "a{300}", "\\q", "[z-a]", "a\\",
-                          "((a{200}){200}){200}"}) {
+  for (const char* bad :
+       {"", "(", ")", "a)", "[a", "*", "a{2", "a{3,2}", "a{300}", "\\q", "[z-a]", "a\\", "((a{200}){200}){200}"}) {
     CHECK(rejected(bad));
   }
   CHECK(rejected(std::string(200, '(')));

@@ -1,5 +1,5 @@
-// The gradients of every weight against finite differences of the loss, with grouped heads, ragged sequences and a prompt
-// that is not learned; and our outer product against its definition.
+// The gradients of every weight against finite differences of the loss, with grouped heads, ragged sequences and a
+// prompt that is not learned; and our outer product against its definition.
 
 #include <ggml-backend.h>
 
@@ -68,7 +68,8 @@ static void gradients_add_up_over_micro_batches() {
   GradientWorker whole(trainer->shape(), trainer->parameters(), 1);
   GradientWorker parts(trainer->shape(), trainer->parameters(), 1);
   const double loss = whole.accumulate_nll({&sequences[0], &sequences[1], &sequences[2], &sequences[3]}, 0.1f);
-  const double sum = parts.accumulate_nll({&sequences[0]}, 0.1f) + parts.accumulate_nll({&sequences[3], &sequences[1]}, 0.1f) +
+  const double sum = parts.accumulate_nll({&sequences[0]}, 0.1f) +
+                     parts.accumulate_nll({&sequences[3], &sequences[1]}, 0.1f) +
                      parts.accumulate_nll({&sequences[2]}, 0.1f);
   CHECK_NEAR(loss, sum, 1e-4);
   for (size_t i = 0; i < whole.gradients().size(); ++i) {
@@ -83,11 +84,13 @@ static void outer_product_is_its_definition() {
   std::mt19937 random(2);
   const std::array<int64_t, 3> sizes[] = {{1, 1, 1}, {7, 5, 3}, {64, 6, 130}, {100, 13, 257}, {33, 20, 128}};
   for (const auto& [columns, rows, depth] : sizes) {
-    std::vector<float> a(static_cast<size_t>(columns * depth)), b(static_cast<size_t>(rows * depth)), c(static_cast<size_t>(columns * rows), 9.0f);
+    std::vector<float> a(static_cast<size_t>(columns * depth)), b(static_cast<size_t>(rows * depth)),
+        c(static_cast<size_t>(columns * rows), 9.0f);
     for (float& value : a) value = static_cast<float>(random() % 200) / 100.0f - 1.0f;
     for (float& value : b) value = static_cast<float>(random() % 200) / 100.0f - 1.0f;
     for (const bool transposed : {false, true}) {
-      outer_product(a.data(), columns, b.data(), transposed ? depth : 1, transposed ? 1 : rows, c.data(), columns, columns, rows, depth);
+      outer_product(a.data(), columns, b.data(), transposed ? depth : 1, transposed ? 1 : rows, c.data(), columns,
+                    columns, rows, depth);
       for (int64_t row = 0; row < rows; ++row) {
         for (int64_t column = 0; column < columns; ++column) {
           double sum = 0;

@@ -1,4 +1,5 @@
-// A head fitted on states whose labels follow a known direction must find it, and the engine's reader must read its file.
+// A head fitted on states whose labels follow a known direction must find it, and the engine's reader must read its
+// file.
 
 #include "check.h"
 #include "error.h"
