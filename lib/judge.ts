@@ -57,9 +57,9 @@ export class Grm {
   /** Judges one query. Rejects with INVALID_ARGUMENT, CONTEXT_OVERFLOW, CANCELLED, CLOSED, ENGINE_DIED or what failed in the
    * engine. A sample without readable scores is no failure: it is counted in `k`, not in `valid`, and has a `reason`. */
   async judge(query: Query, options: JudgeOptions = {}): Promise<Verdict> {
-    const settings = readJudgeOptions(options, this.#manifest);
+    const { contextTokens, hasHead } = this.#engine.info;
+    const settings = readJudgeOptions(options, this.#manifest, contextTokens);
     const checked = readQuery(query, settings.answer);
-    const { hasHead } = this.#engine.info;
     if (settings.kMeta !== undefined && !hasHead) {
       throw invalidArgument("kMeta", "a judge with a meta RM", settings.kMeta);
     }

@@ -19,7 +19,7 @@ export async function* judgeInOrder(
   options: JudgeManyOptions,
 ): AsyncGenerator<Verdict, void, undefined> {
   const { concurrency, onError, each } = readJudgeManyOptions(options);
-  const { k, signal } = readJudgeOptions(each, {});
+  const { k, signal } = readJudgeOptions(each, {}, Number.POSITIVE_INFINITY);
   const limit = concurrency ?? Math.max(2, Math.ceil(samplesInFlight / k));
   const stopped = new AbortController();
   const eachSignal = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);

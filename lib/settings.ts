@@ -28,8 +28,8 @@ export const samplingReaders = {
 
 /** The paper samples at 0.5; it does not say how the distribution is cut, so it is not. */
 const defaultSampling: Sampling = { temperature: 0.5, topK: 0, topP: 1, minP: 0, order: "temperature-first" };
-/** The paper's judgements have 218 to 376 tokens on average. */
-const defaultMaxTokens = 1024;
+/** The paper's judgements have 218 to 376 tokens on average. A small context leaves half of itself to the prompt. */
+const defaultMaxTokens = (contextTokens: number) => Math.min(1024, Math.floor(contextTokens / 2));
 const largestSeed = 2 ** 52;
 
 const orderings: Reader<number | number[][]> = (given, name) => {
@@ -65,7 +65,7 @@ export interface JudgeOptions extends Partial<Sampling> {
   orderings?: number | number[][];
   /** How many samples the meta RM lets into the vote. Default k/2. */
   kMeta?: number;
-  /** Token budget of one sample. Default: the model's manifest, else 1024. */
+  /** Token budget of one sample. Default: the model's manifest, else 1024 or half of a smaller context. */
   maxTokens?: number;
   /** What becomes of a score outside of the scale. Default "reject": the sample fails. */
   outOfRange?: "reject" | "clamp";
@@ -84,7 +84,7 @@ export interface JudgeSettings extends Omit<Read<typeof judgeReaders>, keyof Sam
 }
 
 /** Options, then what the model recommends, then the defaults. */
-export function readJudgeOptions(options: unknown, manifest: Manifest): JudgeSettings {
+export function readJudgeOptions(options: unknown, manifest: Manifest, contextTokens: number): JudgeSettings {
   const { temperature, topK, topP, minP, order, maxTokens, ...rest } = readOptions(judgeReaders, options);
   if (rest.kMeta !== undefined && rest.kMeta > rest.k) {
     throw invalidArgument("kMeta", `at most k (${rest.k})`, rest.kMeta);
@@ -93,7 +93,7 @@ export function readJudgeOptions(options: unknown, manifest: Manifest): JudgeSet
   return {
     ...rest,
     sampling: { ...defaultSampling, ...known(manifest.sampling ?? {}), ...known(given) },
-    maxTokens: maxTokens ?? manifest.maxTokens ?? defaultMaxTokens,
+    maxTokens: maxTokens ?? manifest.maxTokens ?? defaultMaxTokens(contextTokens),
   };
 }
 
