@@ -150,6 +150,10 @@ function candidates(): string[] {
 }
 
 function requireAddon(path: string): NativeAddon {
+  // Threads that spin while they wait for each other make decoding many times slower as soon as another process wants a
+  // core. OpenMP reads its wait policy once, when it is loaded with the addon.
+  const chosen = process.env.OMP_WAIT_POLICY;
+  process.env.OMP_WAIT_POLICY = chosen ?? "passive";
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
@@ -160,5 +164,7 @@ function requireAddon(path: string): NativeAddon {
         cause: error,
       },
     );
+  } finally {
+    if (chosen === undefined) delete process.env.OMP_WAIT_POLICY;
   }
 }
