@@ -211,7 +211,7 @@ void neighbours_share_nothing_they_should_not() {
   }
 }
 
-// The tokens of 8,000 draws as one number, recorded once: the same on every machine, compiler and instruction set.
+// The tokens of 9,920 draws as one number, recorded once: the same on every machine, compiler and instruction set.
 void tokens_are_the_same_everywhere() {
   const int32_t n_vocab = 2311;
   std::vector<float> row(n_vocab);
@@ -230,7 +230,7 @@ void tokens_are_the_same_everywhere() {
       hash = (hash ^ static_cast<uint64_t>(draw.token)) * 1099511628211u;
     }
   }
-  CHECK(hash == 0x1ff7ecdf2072a494u);
+  CHECK(hash == 0x1dcfb1b03a568d28u);
 }
 
 // Every loop of every instruction set this machine has gives the bits of the scalar one, at any length and offset.

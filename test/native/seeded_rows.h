@@ -31,7 +31,10 @@ inline std::vector<float> seeded_row(RowShape shape, int32_t n_vocab, uint32_t s
       case RowShape::flat: logit = static_cast<float>(normal()); break;
       case RowShape::peaky: logit = static_cast<float>(2.5 * normal() + (engine() % 97 == 0 ? 6.0 : 0.0)); break;
       case RowShape::wide: logit = static_cast<float>(100.0 * normal()); break;
-      case RowShape::ties: logit = static_cast<float>(static_cast<int>(engine() % 7)) * 0.5f - 1.0f; break;
+      case RowShape::ties:
+        logit = static_cast<float>(static_cast<int>(engine() % 7)) * 0.5f - 3.0f;
+        if (logit == 0.0f && id % 2 == 0) logit = -0.0f;
+        break;
       case RowShape::equal: logit = -3.25f; break;
       case RowShape::masked:
         logit = engine() % 3 == 0 ? static_cast<float>(3.0 * normal()) : -std::numeric_limits<float>::infinity();
@@ -84,6 +87,8 @@ inline std::vector<SamplingParams> all_chains() {
     chains.push_back(chain(1.7f, 0, 0.9f, 0.02f, order));
     chains.push_back(chain(0.6f, 0, 1.0f, 0.05f, order));
     chains.push_back(chain(1.3f, 300, 0.97f, 0.001f, order));
+    chains.push_back(chain(1.0f, 40, 0.99999994f, 0.0f, order));
+    chains.push_back(chain(1.0f, 700, 0.5f, 1.0f, order));
   }
   return chains;
 }
