@@ -2,9 +2,11 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { SpctError } from "../errors.js";
 import { registerDoctor } from "./doctor.js";
+import { registerEval } from "./eval.js";
 import { registerExtract } from "./extract.js";
 import { registerJudge } from "./judge.js";
 import { type Invocation, processTerminal, type Terminal } from "./terminal.js";
+import { registerTrain } from "./train.js";
 import { registerVote } from "./vote.js";
 
 const usageExit = 2;
@@ -23,7 +25,14 @@ export async function run(args: readonly string[], terminal: Terminal = processT
       writeErr: (text) => terminal.warn(text.trimEnd()),
     })
     .showHelpAfterError("(see spct --help)");
-  for (const register of [registerJudge, registerVote, registerExtract, registerDoctor])
+  for (const register of [
+    registerJudge,
+    registerVote,
+    registerExtract,
+    registerEval,
+    registerDoctor,
+    registerTrain,
+  ])
     register(program, invocation);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -1,0 +1,254 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { SpctError } from "../errors.js";
+import type { Benchmark } from "../eval/benchmark.js";
+import { benchmarks, findBenchmark } from "../eval/benchmarks/index.js";
+import { type Comparison, CreditsById, compareWith } from "../eval/compare.js";
+import { BadRows, type EvaluateOptions, evaluate } from "../eval/evaluate.js";
+import { isTied, type Metrics } from "../eval/evaluation.js";
+import { GrmJudge } from "../eval/judges/grm.js";
+import { Browser } from "../eval/report/browser.js";
+import { writeReport } from "../eval/report/write.js";
+import { resultFilesOf } from "../eval/result_files.js";
+import { run } from "../eval/run.js";
+import { readManifest } from "../eval/run_folder.js";
+import { choice, integer, optional, readOptions, withDefault } from "../options.js";
+import { readText, toInteger, toNumber } from "./arguments.js";
+import { formatMetrics } from "./evaluation.js";
+import { bar, startProgress } from "./progress.js";
+import type { Invocation, Terminal } from "./terminal.js";
+
+interface EvalFlags {
+  data: string;
+  from?: string;
+  against?: string;
+  out?: string;
+  samples?: number;
+  kMeta?: number;
+  ties?: string;
+  aggregate?: string;
+  seed?: number;
+  limit?: number;
+  shard?: string;
+  skipBad?: boolean;
+  report: boolean;
+  name?: string;
+  json?: boolean;
+  model?: string;
+  meta?: string;
+  template?: string;
+  isolation?: "none" | "process";
+  answer?: "scores" | "winner" | "correctness";
+  principles?: false;
+  principlesFile?: string;
+  reference?: boolean;
+  temperature?: number;
+  maxTokens?: number;
+  threads?: number;
+  gpuLayers?: number;
+}
+
+const voteReaders = {
+  k: optional(integer(1)),
+  kMeta: optional(integer(1)),
+  ties: withDefault(choice("lose", "share", "random"), "share"),
+  aggregate: withDefault(choice("sum", "mean"), "sum"),
+  seed: withDefault(integer(0), 0),
+  limit: optional(integer(1)),
+};
+
+const defaultSamples = 8;
+
+const description = `Measure a judge on a benchmark.
+
+With --from, recorded judgements (.jsonl or .jsonl.gz) are measured; otherwise a judge is run into --out, and resumed there
+when it was interrupted. Benchmarks:
+${benchmarks.map(({ name, title, source }) => `  ${name.padEnd(16)} ${title}${source === "" ? "" : `, ${source}`}`).join("\n")}
+
+Rows of "custom" are JSON lines:
+  {"id","query","responses":[...],"label":0|[...]|null,"subset"?,"reference"?,"principles"?,"metadata"?}`;
+
+export function registerEval(program: Command, invocation: Invocation): void {
+  program
+    .command("eval")
+    .summary("Measure a judge on a benchmark.")
+    .description(description)
+    .argument("<benchmark>", `one of ${benchmarks.map(({ name }) => name).join(", ")}`)
+    .requiredOption("--data <path>", "its rows: a file (.json, .jsonl, .parquet, .gz) or a folder of them")
+    .option("--from <path>", "recorded judgements, instead of running a judge")
+    .option("--against <path>", "other recorded judgements of the same data, for paired tests")
+    .option(
+      "--out <folder>",
+      "run folder: judgements, metrics and report (default: runs/<benchmark> when judging)",
+    )
+    .option(
+      "-k, --samples <n>",
+      `samples for each item (default: ${defaultSamples}; with --from all)`,
+      toInteger,
+    )
+    .option("--k-meta <m>", "how many samples the meta RM lets into the vote (default: half)", toInteger)
+    .option("--ties <policy>", "a tie at the top loses, counts its share, or is drawn at random", "share")
+    .option("--aggregate <how>", "sum (Eq. 14) or mean over the samples", "sum")
+    .option("--seed <n>", "of samples and draws", toInteger, 0)
+    .option("--limit <n>", "only the first n items", toInteger)
+    .option("--shard <i/n>", "only every n-th item, beginning with the i-th")
+    .option("--skip-bad", "leave out rows that are no items, and count them")
+    .option("--no-report", "only figures: no report.html, report.md and charts")
+    .option("--name <text>", "name of the judge in the report and in result files")
+    .option("--json", "print the figures as JSON")
+    .option("--model <path>", "the judge to run (default: the one that ships with the package)")
+    .option("--meta <head>", '"fused" or the path of a head; "none" judges without a meta RM')
+    .option("--template <name>", "prompt template: a name or the path of a Jinja file")
+    .option("--isolation <mode>", "none, or process: run the model in a child process")
+    .option(
+      "--answer <kind>",
+      "scores, winner (a pairwise judge) or correctness (a single response on 0 and 1)",
+    )
+    .option("--no-principles", "judge without principles")
+    .option("--principles-file <path>", "judge by the principles of this file")
+    .option("--reference", "show the reference answers of the data")
+    .option("--temperature <t>", "of sampling", toNumber)
+    .option("--max-tokens <n>", "budget of one sample", toInteger)
+    .option("--threads <n>", "CPU threads", toInteger)
+    .option("--gpu-layers <n>", "layers on the GPU", toInteger)
+    .action(async (name: string, flags: EvalFlags) => {
+      invocation.exitCode = await evalCommand(findBenchmark(name), flags, invocation.terminal);
+    });
+  program
+    .command("report")
+    .description("Measure and draw a run folder again, from its judgements alone.")
+    .argument("<folder>", "run folder of spct eval")
+    .option("--json", "print the figures as JSON")
+    .action(async (folder: string, { json }: { json?: boolean }) => {
+      const manifest = await readManifest(folder);
+      if (manifest === undefined)
+        throw new SpctError("FILE_NOT_FOUND", `No such file: ${join(folder, "manifest.json")}`);
+      const { benchmark, data, judge } = manifest.about;
+      const flags = {
+        data,
+        from: join(folder, "judgements.jsonl"),
+        out: folder,
+        name: judge,
+        report: true,
+        json,
+      };
+      const part = manifest.identity.part as EvaluateOptions;
+      invocation.exitCode = await measure(findBenchmark(benchmark), flags, invocation.terminal, {
+        ...part,
+        skipBad: true,
+      });
+    });
+}
+
+async function evalCommand(benchmark: Benchmark, flags: EvalFlags, terminal: Terminal): Promise<number> {
+  const { samples, kMeta, ties, aggregate, seed, limit } = flags;
+  const read = readOptions(voteReaders, { k: samples, kMeta, ties, aggregate, seed, limit });
+  const options = { ...read, shard: readShard(flags.shard), skipBad: flags.skipBad };
+  if (flags.from !== undefined) return measure(benchmark, flags, terminal, options);
+  const out = flags.out ?? join("runs", benchmark.name);
+  const { judgements, name } = await judgeInto(benchmark, out, flags, options, terminal);
+  return measure(benchmark, { name, ...flags, from: judgements, out }, terminal, options);
+}
+
+async function judgeInto(
+  benchmark: Benchmark,
+  out: string,
+  flags: EvalFlags,
+  options: EvaluateOptions,
+  terminal: Terminal,
+): Promise<{ judgements: string; name: string }> {
+  const { model, meta, template, isolation, threads, gpuLayers, answer, temperature, maxTokens } = flags;
+  const progress = startProgress(terminal, flags.json === true, "Loading the judge");
+  const principles =
+    flags.principlesFile === undefined ? flags.principles : await readText(flags.principlesFile);
+  const load = { model, meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
+  const judge = await GrmJudge.load(load, {
+    ...{ k: options.k ?? defaultSamples, seed: options.seed ?? 0, answer, temperature, maxTokens },
+    principles: principles === false || typeof principles === "string" ? principles : undefined,
+    reference: flags.reference === true,
+  });
+  try {
+    const bad = new BadRows();
+    const judgements = await run(benchmark, flags.data, judge, out, {
+      limit: options.limit,
+      shard: options.shard,
+      onBad: options.skipBad ? bad.add : undefined,
+      onProgress: ({ done, total, judged, milliseconds, accuracy }) => {
+        const left = ((total - done) * milliseconds) / judged;
+        progress.say(
+          `Judging ${bar(done, total)}, ${formatShare({ accuracy })}, ${formatDuration(left)} left`,
+        );
+      },
+    });
+    return { judgements, name: judge.name };
+  } finally {
+    progress.stop();
+    await judge.close();
+  }
+}
+
+async function measure(
+  benchmark: Benchmark,
+  flags: EvalFlags,
+  terminal: Terminal,
+  options: EvaluateOptions,
+): Promise<number> {
+  const { data, from, out, json, against } = flags;
+  const name = flags.name ?? "judge";
+  const progress = startProgress(terminal, json === true, "Measuring");
+  const browser = new Browser();
+  const files = out === undefined ? undefined : resultFilesOf(benchmark);
+  const credits = against === undefined ? undefined : new CreditsById();
+  let metrics: Metrics;
+  let comparison: Comparison | undefined;
+  try {
+    let items = 0;
+    metrics = await evaluate(benchmark, data, from!, {
+      ...options,
+      onItem: (judged, joined, soFar) => {
+        if (out !== undefined && flags.report) browser.add(judged, joined, isTied(judged));
+        files?.add(judged);
+        credits?.add(judged);
+        if (++items % 1000 === 0) progress.say(`Measuring, ${items} items, ${formatShare(soFar)}`);
+      },
+    });
+    if (credits !== undefined) comparison = await compareWith(credits, benchmark, data, against!, options);
+    if (out !== undefined) {
+      progress.say("Drawing the report");
+      await writeReport(out, { metrics, comparison, benchmark, judge: name, browser, report: flags.report });
+      await files?.write(out, name);
+    }
+  } finally {
+    progress.stop();
+  }
+  const figures = comparison === undefined ? metrics : { ...metrics, comparison };
+  terminal.print(json ? JSON.stringify(figures) : formatMetrics(metrics, comparison, benchmark, terminal));
+  warnOfGaps(metrics, terminal);
+  return 0;
+}
+
+function warnOfGaps({ missing, unknown, bad }: Metrics, terminal: Terminal): void {
+  if (missing > 0) terminal.warn(`spct: ${missing} items have no judgement`);
+  if (unknown > 0) terminal.warn(`spct: ${unknown} judgements belong to no item of the data`);
+  if (bad.count > 0) terminal.warn(`spct: ${bad.count} bad rows were left out`);
+  for (const { file, number, reason } of bad.first) terminal.warn(`  ${file}:${number}: ${reason}`);
+}
+
+function readShard(given: string | undefined): { index: number; of: number } | undefined {
+  if (given === undefined) return undefined;
+  const [, index, of] = /^(\d+)\/(\d+)$/.exec(given) ?? [];
+  const shard = { index: Number(index), of: Number(of) };
+  if (shard.index >= 1 && shard.index <= shard.of) return shard;
+  throw new SpctError("INVALID_ARGUMENT", `Expected i/n with i from 1 to n for shard but received ${given}`);
+}
+
+function formatShare({ accuracy }: { accuracy: number | null }): string {
+  return accuracy === null ? "nothing to be right about yet" : `${(100 * accuracy).toFixed(1)}% right`;
+}
+
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const two = (value: number) => String(value).padStart(2, "0");
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}

@@ -1,0 +1,91 @@
+import { readJudgements } from "../records.js";
+import { credit } from "../vote/metrics.js";
+import type { SummaryOptions } from "../vote/summary.js";
+import { tally } from "../vote/tally.js";
+import { type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
+import { isDecidable } from "./curve.js";
+import { joinJudgements } from "./join.js";
+import { bootstrapStrata, cohenKappa, type Interval, mcnemar, mean } from "./statistics.js";
+
+/** One judge against another on the items that both decided. */
+export interface Comparison {
+  items: number;
+  accuracy: number | null;
+  otherAccuracy: number | null;
+  /** Accuracy less the other's, with the interval of a bootstrap over pairs. */
+  difference: number | null;
+  differenceInterval: Interval | null;
+  /** Items on which only one of the two is right. */
+  onlyThis: number;
+  onlyOther: number;
+  /** Exact McNemar test of these two. */
+  p: number;
+  /** Cohen's kappa of being right. */
+  kappa: number | null;
+}
+
+/** Collects what each item is worth to one judge. */
+export class CreditsById {
+  readonly #credits = new Map<string, number[]>();
+
+  add({ id, credit: points }: Pick<JudgedItem, "id" | "credit">): void {
+    if (points === null) return;
+    const known = this.#credits.get(id);
+    if (known === undefined) this.#credits.set(id, [points]);
+    else known.push(points);
+  }
+
+  take(id: string): number | undefined {
+    return this.#credits.get(id)?.shift();
+  }
+}
+
+/** Compares the credits of a judge with other recorded judgements of the same data. Ties are never drawn. */
+export async function compareWith(
+  credits: CreditsById,
+  benchmark: Benchmark,
+  data: string,
+  judgements: string,
+  { k, kMeta, ties = "share", aggregate = "sum" }: SummaryOptions = {},
+): Promise<Comparison> {
+  const own: number[] = [];
+  const other: number[] = [];
+  const items = loadItems(benchmark, data, () => undefined);
+  for await (const { record, facts } of joinJudgements(items, readJudgements(judgements), {
+    missing: 0,
+    unknown: 0,
+  })) {
+    const points = credits.take(facts.id);
+    const correct = facts.label === null ? null : [facts.label].flat();
+    const votes = tally(record.samples.slice(0, k), record.n, { aggregate, kMeta });
+    if (points === undefined || votes.scores === null || !isDecidable({ correct, n: record.n })) continue;
+    own.push(points);
+    other.push(credit(votes.scores, correct!, ties === "random" ? "share" : ties));
+  }
+  return comparisonOf(own, other);
+}
+
+/** A credit of one half is neither right nor wrong; such items are left out of the tests on counts. */
+export function comparisonOf(own: readonly number[], other: readonly number[]): Comparison {
+  const table = [
+    [0, 0],
+    [0, 0],
+  ];
+  for (const [index, points] of own.entries()) {
+    const against = other[index]!;
+    if (Number.isInteger(points) && Number.isInteger(against)) table[points]![against]!++;
+  }
+  const differences = own.map((points, index) => points - other[index]!);
+  const known = own.length > 0;
+  return {
+    items: own.length,
+    accuracy: known ? mean(own) : null,
+    otherAccuracy: known ? mean(other) : null,
+    difference: known ? mean(differences) : null,
+    differenceInterval: bootstrapStrata([{ values: differences, weight: 1 }]),
+    onlyThis: table[1]![0]!,
+    onlyOther: table[0]![1]!,
+    p: mcnemar(table[1]![0]!, table[0]![1]!),
+    kappa: known ? cohenKappa(table) : null,
+  };
+}

@@ -1,0 +1,99 @@
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { Grm } from "../../judge.js";
+import { findModel } from "../../models.js";
+import { type SampleRecord, toRecord } from "../../records.js";
+import type { JudgeOptions, LoadOptions } from "../../settings.js";
+import type { Principle, Query } from "../../types.js";
+import { uniform } from "../../vote/draw.js";
+import { balancedOrders } from "../../vote/orders.js";
+import type { Item } from "../benchmark.js";
+import { hashPath, hashText } from "../hash.js";
+import type { Judge } from "./judge.js";
+
+export interface GrmJudgeOptions extends Omit<JudgeOptions, "orderings" | "onSample" | "signal" | "kMeta"> {
+  k: number;
+  seed: number;
+  /** Judges by these, or without any; default: an item's own, else the judge makes some. */
+  principles?: string | Principle[] | false;
+  /** Whether the reference of an item is shown. */
+  reference: boolean;
+}
+
+/** Samples in flight that keep an engine busy. */
+const samplesInFlight = 128;
+/** An item's seeds lie apart from every other's by at least this, the most samples there may be. */
+const seedRange = 65_536;
+
+/** A generative reward model: pointwise scores, or the winner's number with `answer: "winner"`. */
+export class GrmJudge implements Judge {
+  readonly k: number;
+  readonly concurrency: number;
+
+  static async load(load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
+    const { modelPath, headPath } = await findModel(load.model ?? "default", load.meta);
+    const grm = await Grm.load(load);
+    const { template } = grm.info;
+    const identity = {
+      kind: "grm",
+      model: await hashPath(modelPath),
+      head: headPath === undefined ? null : await hashPath(headPath),
+      template: existsSync(template) ? await hashPath(template) : template,
+      backend: grm.info.backend,
+      options: { ...options },
+    };
+    return new GrmJudge(grm, basename(modelPath).replace(/\.gguf$/, ""), identity, options);
+  }
+
+  constructor(
+    private readonly grm: Grm,
+    readonly name: string,
+    readonly identity: Record<string, unknown>,
+    private readonly options: GrmJudgeOptions,
+  ) {
+    this.k = options.k;
+    this.concurrency = Math.max(2, Math.ceil(samplesInFlight / options.k));
+  }
+
+  async judge(item: Item, signal?: AbortSignal): Promise<SampleRecord[]> {
+    const { principles, reference, seed, ...options } = this.options;
+    const own = seedOf(item.id, seed);
+    const orderings = itemOrders(item.responses.length, this.k, own);
+    const verdict = await this.grm.judge(toQuery(item, { principles, reference }), {
+      ...options,
+      seed: own,
+      orderings,
+      signal,
+    });
+    return toRecord(verdict, { id: item.id, n: item.responses.length }).samples;
+  }
+
+  close(): Promise<void> {
+    return this.grm.close();
+  }
+}
+
+function toQuery(
+  item: Item,
+  { principles, reference }: Pick<GrmJudgeOptions, "principles" | "reference">,
+): Query {
+  return {
+    query: item.query,
+    responses: item.responses,
+    reference: reference ? item.reference : undefined,
+    principles: principles ?? item.principles,
+  };
+}
+
+/** Depends on the item and not on its place in the data, so that shards and limits do not change it. */
+export function seedOf(id: string, seed: number): number {
+  return Number.parseInt(hashText(`${seed}\0${id}`).slice(0, 8), 16) * seedRange;
+}
+
+/** Balanced orders that start with any of them: with few samples too, right responses stand everywhere equally often. Data
+ * sets often list the right one first. */
+export function itemOrders(responses: number, k: number, seed: number): number[][] {
+  const orders = balancedOrders(responses, responses, seed);
+  const start = Math.floor(uniform(seed, responses) * orders.length);
+  return [...orders.slice(start), ...orders.slice(0, start)].slice(0, Math.min(k, responses));
+}
