@@ -1,7 +1,5 @@
 // Every CUDA path on a real GPU against its CPU twin. Exits with 77 where there is no device.
 //   gpu_check [--time]    --time: also measures the sampler at 151,936 logits
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
