@@ -24,6 +24,7 @@ if(SPCT_CUDA OR SPCT_CUDA_KERNELS)
       message(FATAL_ERROR "There is no CUDA compiler: install the CUDA toolkit or leave out -DSPCT_CUDA=ON")
     endif()
     set(CUDAToolkit_ROOT ${own_toolkit})
+    set(GGML_CUDA_NO_VMM ON CACHE BOOL "" FORCE)  # the wheels have no libcuda to link to
   endif()
 
   # Must be known before a CUDA target is made. llama.cpp's backend takes long to build for each architecture, ours does
