@@ -42,7 +42,8 @@ try {
     ...Object.entries(options).map(([name, value]) => `--CD${name}=${value}`),
     ...args.filter((arg) => arg.startsWith("-D")).map((arg) => `--C${arg.slice(1)}`),
   );
-  cmake("build", "--parallel", String(availableParallelism()));
+  const everything = args.includes("--tests") || args.includes("--bench");
+  cmake("build", "--parallel", String(availableParallelism()), ...(everything ? [] : ["--target", "spct_addon"]));
   writeFileSync(join(root, "build", ".built"), "");
   if (args.includes("--tests")) writeFileSync(join(root, "build", ".built-tests"), "");
 } catch {
