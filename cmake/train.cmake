@@ -1,14 +1,17 @@
 # The trainer: forward and backward of the llama graph on ggml, without Node.
 add_library(spct_train STATIC
+  native/train/advantages.cpp
   native/train/forward.cpp
   native/train/gguf_output.cpp
   native/train/gradient_worker.cpp
+  native/train/grpo_cpu.cpp
   native/train/losses_cpu.cpp
   native/train/model_file.cpp
   native/train/model_shape.cpp
   native/train/optimizer.cpp
   native/train/outer_product.cpp
   native/train/parameters.cpp
+  native/train/scalar_losses_cpu.cpp
   native/train/score_head_fit.cpp
   native/train/sequence.cpp
   native/train/trainer.cpp)

@@ -28,10 +28,4 @@ double nll_loss_cpu(const float* logits, const int32_t* targets, int64_t rows, i
   return loss;
 }
 
-double bce_loss_cpu(double logit, double label, double* gradient) {
-  const double softplus = std::max(logit, 0.0) + std::log1p(std::exp(-std::fabs(logit)));
-  *gradient = 1.0 / (1.0 + std::exp(-logit)) - label;
-  return softplus - label * logit;
-}
-
 }  // namespace spct

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "check.h"
+#include "error.h"
 #include "train/losses.h"
 
 using namespace spct;
@@ -57,10 +58,37 @@ static void bce_of_known_logits() {
   CHECK_NEAR(gradient, (above - below) / 2e-5, 1e-8);
 }
 
+static void bradley_terry_of_known_scores() {
+  double gradient = 0;
+  CHECK_NEAR(bradley_terry_loss_cpu(2.0, 2.0, 0.0, &gradient), std::log(2.0), 1e-12);
+  CHECK_NEAR(gradient, -0.5, 1e-12);
+  CHECK_NEAR(bradley_terry_loss_cpu(std::log(3.0), 0.0, 0.0, &gradient), std::log(4.0 / 3.0), 1e-12);
+  CHECK_NEAR(gradient, -0.25, 1e-12);
+  CHECK_NEAR(bradley_terry_loss_cpu(1.0, 0.0, 1.0, &gradient), std::log(2.0), 1e-12);
+  CHECK_NEAR(bradley_terry_loss_cpu(-900.0, 0.0, 0.0, &gradient), 900.0, 1e-9);
+  CHECK_NEAR(gradient, -1.0, 1e-12);
+  double unused = 0;
+  const double above = bradley_terry_loss_cpu(0.3 + 1e-5, -0.4, 0.1, &unused);
+  const double below = bradley_terry_loss_cpu(0.3 - 1e-5, -0.4, 0.1, &unused);
+  bradley_terry_loss_cpu(0.3, -0.4, 0.1, &gradient);
+  CHECK_NEAR(gradient, (above - below) / 2e-5, 1e-8);
+}
+
+static void scalar_losses_refuse_what_is_not_a_number() {
+  double gradient = 0;
+  CHECK_THROWS(bce_loss_cpu(std::nan(""), 1.0, &gradient), Error);
+  CHECK_THROWS(bce_loss_cpu(0.0, std::nan(""), &gradient), Error);
+  CHECK_THROWS(bce_loss_cpu(0.0, 1.5, &gradient), Error);
+  CHECK_THROWS(bradley_terry_loss_cpu(std::nan(""), 0.0, 0.0, &gradient), Error);
+  CHECK_THROWS(bradley_terry_loss_cpu(0.0, std::numeric_limits<double>::infinity(), 0.0, &gradient), Error);
+}
+
 int main() {
   nll_of_known_logits();
   nll_gradient_is_the_slope();
   nll_works_in_place_and_with_far_logits();
   bce_of_known_logits();
+  bradley_terry_of_known_scores();
+  scalar_losses_refuse_what_is_not_a_number();
   return check_result();
 }
