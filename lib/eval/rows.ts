@@ -3,8 +3,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, gunzipSync } from "node:zlib";
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import { SpctError } from "../errors.js";
 
 /** One row of a data set. `number` counts the rows of its file from 1. */
@@ -107,6 +105,8 @@ async function* readJson(file: string): AsyncGenerator<Row | UnreadableRow> {
 async function* readParquet(file: string): AsyncGenerator<Row | UnreadableRow> {
   let number = 0;
   try {
+    const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
+    const { compressors } = await import("hyparquet-compressors");
     const buffer = await asyncBufferFromFile(file);
     const metadata = await parquetMetadataAsync(buffer);
     for (const group of metadata.row_groups) {

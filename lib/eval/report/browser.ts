@@ -44,7 +44,8 @@ export class Browser {
       responses: item?.responses.map(cut) ?? [],
       correct: judged.correct,
       votes: judged.tally.scores,
-      samples: record.samples.slice(0, mostSamples).map(({ scores, meta, reason, text = "" }) => ({
+      samples: record.samples.slice(0, mostSamples).map(({ order, scores, meta, reason, text = "" }) => ({
+        ...(order === undefined || order.every((response, place) => response === place) ? {} : { order }),
         scores,
         meta,
         ...(reason === undefined ? {} : { reason }),

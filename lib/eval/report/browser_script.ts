@@ -4,6 +4,7 @@ export const browserScript = `
 const entries = JSON.parse(document.getElementById("data").textContent);
 const [search, outcome, found, list, more] = ["search", "outcome", "found", "entries", "more"].map((id) => document.getElementById(id));
 const page = 25;
+const texts = entries.map((entry) => [entry.id, entry.subset, entry.query, ...entry.responses, ...entry.samples.map((sample) => sample.text)].join("\\n").toLowerCase());
 let matching = [];
 function element(name, text, className) {
   const made = document.createElement(name);
@@ -23,7 +24,8 @@ function open(details, entry) {
   entry.samples.forEach((sample, index) => {
     const scores = sample.scores ? sample.scores.join(", ") : "no scores (" + (sample.reason || "unknown") + ")";
     const meta = sample.meta === null ? "" : ", meta " + sample.meta.toFixed(3);
-    details.append(element("h3", "Sample " + (index + 1) + ": " + scores + meta));
+    const order = sample.order ? ", shown in the order " + sample.order.map((response) => response + 1).join(", ") : "";
+    details.append(element("h3", "Sample " + (index + 1) + ": " + scores + meta + order));
     if (sample.text) details.append(element("pre", sample.text));
   });
 }
@@ -40,7 +42,7 @@ function show() {
 }
 function filter() {
   const wanted = search.value.toLowerCase();
-  matching = entries.filter((entry) => (outcome.value === "" || entry.outcome === outcome.value) && (wanted === "" || JSON.stringify(entry).toLowerCase().includes(wanted)));
+  matching = entries.filter((entry, index) => (outcome.value === "" || entry.outcome === outcome.value) && texts[index].includes(wanted));
   found.textContent = matching.length + " found";
   list.replaceChildren();
   show();

@@ -262,10 +262,23 @@ function scores({ texts }: Metrics): Plan {
         x: { field: "score", type: "ordinal", axis: { labelAngle: 0, title: "score" } },
         xOffset: { field: "response", type: "nominal" },
         y: { field: "count", type: "quantitative", axis: { title: "times", format: "~s" } },
-        color: { field: "response", type: "nominal" },
+        color: {
+          field: "response",
+          type: "nominal",
+          scale: { domain: [...new Set(rows.map(({ response }) => response))], range: responseColours(rows) },
+        },
       },
     },
   };
+}
+
+function responseColours(rows: readonly { response: string }[]): string[] {
+  const colours: Record<string, string> = {
+    right: light.third,
+    wrong: light.second,
+    unlabelled: light.first,
+  };
+  return [...new Set(rows.map(({ response }) => response))].map((name) => colours[name]!);
 }
 
 function lengths({ texts }: Metrics): Plan {
