@@ -10,7 +10,9 @@ add_library(spct_train STATIC
   native/train/model_shape.cpp
   native/train/optimizer.cpp
   native/train/outer_product.cpp
+  native/train/parallel.cpp
   native/train/parameters.cpp
+  native/train/policy_step.cpp
   native/train/scalar_losses_cpu.cpp
   native/train/score_head_fit.cpp
   native/train/sequence.cpp

@@ -26,14 +26,6 @@ std::vector<int32_t> completion_positions(const std::vector<const Sequence*>& se
   return positions;
 }
 
-std::vector<int32_t> completion_targets(const std::vector<const Sequence*>& sequences) {
-  std::vector<int32_t> targets;
-  for (const Sequence* sequence : sequences) {
-    targets.insert(targets.end(), sequence->tokens.begin() + sequence->completion_begin, sequence->tokens.end());
-  }
-  return targets;
-}
-
 // The padded length: whole vectors let ggml use its fast matrix product.
 int padded_columns(const std::vector<const Sequence*>& sequences) {
   int64_t columns = 0;
@@ -79,6 +71,14 @@ GradientWorker::GradientWorker(const ModelShape& shape, const Parameters& parame
   graph_memory_.resize(3 * graph_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(graph_nodes, true));
 }
 
+std::vector<int32_t> GradientWorker::completion_tokens(const std::vector<const Sequence*>& sequences) {
+  std::vector<int32_t> tokens;
+  for (const Sequence* sequence : sequences) {
+    tokens.insert(tokens.end(), sequence->tokens.begin() + sequence->completion_begin, sequence->tokens.end());
+  }
+  return tokens;
+}
+
 void GradientWorker::clear_gradients() { ggml_backend_buffer_clear(gradient_buffer_.get(), 0); }
 
 void GradientWorker::run(ggml_cgraph* graph, int begin, int end) {
@@ -99,9 +99,15 @@ void GradientWorker::upload(const ForwardGraph& forward, const Inputs& inputs) {
 }
 
 double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequences, float scale) {
+  return accumulate(sequences, [&](float* logits, const int32_t* targets, int64_t rows) {
+    return nll_loss_cpu(logits, targets, rows, shape_.vocabulary, scale, logits);
+  });
+}
+
+double GradientWorker::accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss) {
   const int columns = padded_columns(sequences);
   const Inputs inputs(sequences, columns, completion_positions(sequences, columns));
-  const std::vector<int32_t> targets = completion_targets(sequences);
+  const std::vector<int32_t> targets = completion_tokens(sequences);
 
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
   const ForwardGraph forward =
@@ -134,8 +140,7 @@ double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequen
   run(graph, 0, forward_nodes);
   logits_.resize(targets.size() * static_cast<size_t>(shape_.vocabulary));
   ggml_backend_tensor_get(forward.logits, logits_.data(), 0, logits_.size() * sizeof(float));
-  const double loss = nll_loss_cpu(logits_.data(), targets.data(), static_cast<int64_t>(targets.size()),
-                                   shape_.vocabulary, scale, logits_.data());
+  const double loss = logits_loss(logits_.data(), targets.data(), static_cast<int64_t>(targets.size()));
   if (!std::isfinite(loss)) throw Error("LOSS_NOT_FINITE", "The loss is not a finite number; lower the learning rate");
   ggml_backend_tensor_set(logits_gradient, logits_.data(), 0, logits_.size() * sizeof(float));
   run(graph, forward_nodes, ggml_graph_n_nodes(graph));
@@ -167,7 +172,7 @@ std::vector<float> GradientWorker::hidden_states(const std::vector<const Sequenc
 
 double GradientWorker::completion_nll(const std::vector<const Sequence*>& sequences) {
   std::vector<float> logits = completion_logits(sequences);
-  const std::vector<int32_t> targets = completion_targets(sequences);
+  const std::vector<int32_t> targets = completion_tokens(sequences);
   return nll_loss_cpu(logits.data(), targets.data(), static_cast<int64_t>(targets.size()), shape_.vocabulary, 0.0f,
                       logits.data());
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "train/forward.h"
@@ -7,11 +8,18 @@
 
 namespace spct {
 
+// Replaces logits [rows, vocabulary], which predict `targets` [rows], by the gradient of a loss, and returns the loss.
+using LogitsLoss = std::function<double(float* logits, const int32_t* targets, int64_t rows)>;
+
 // Computes gradients for one share of a batch on its own backend, so that several workers can run side by side on
 // threads that never wait for each other. Not thread-safe itself; the weights are only read.
 class GradientWorker {
  public:
   GradientWorker(const ModelShape& shape, const Parameters& parameters, int threads);
+
+  // Adds the gradient of a loss on the logits of the completion tokens, sequence after sequence, to the gradients and
+  // returns the loss. Throws Error LOSS_NOT_FINITE when it is not finite.
+  double accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss);
 
   // Adds scale * d(sum of completion NLL)/d(weights) to the gradients. Returns the unscaled sum of the NLL.
   double accumulate_nll(const std::vector<const Sequence*>& sequences, float scale);
@@ -25,6 +33,9 @@ class GradientWorker {
 
   // Logits [completion positions, vocabulary] that predict each completion token, sequence after sequence.
   std::vector<float> completion_logits(const std::vector<const Sequence*>& sequences);
+
+  // Tokens of the completions, in the order of their logits.
+  static std::vector<int32_t> completion_tokens(const std::vector<const Sequence*>& sequences);
 
   void clear_gradients();
   const std::vector<ggml_tensor*>& gradients() const { return gradients_; }

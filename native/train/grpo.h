@@ -18,6 +18,7 @@ struct GrpoOptions {
   double epsilon_low = 0.2;   // the ratio is clipped to [1 - epsilon_low, 1 + epsilon_high]
   double epsilon_high = 0.2;  // of the paper's algorithm: equal to epsilon_low
   GrpoNormalization normalization = GrpoNormalization::grpo;
+  double temperature = 1.0;           // of the sampling: the policy's logits are divided by it
   int64_t max_completion_tokens = 0;  // needed by dr_grpo
   int64_t total_tokens = 0;           // for dapo; 0: the tokens of this batch alone
 };

@@ -32,6 +32,7 @@ void check_grpo_options(const GrpoOptions& options) {
           "Expected a finite upper clip range of at least 0");
   require(options.normalization != GrpoNormalization::dr_grpo || options.max_completion_tokens > 0,
           "Expected maxCompletionTokens of at least 1 for dr_grpo");
+  require(std::isfinite(options.temperature) && options.temperature > 0, "Expected a finite temperature above 0");
   require(options.total_tokens >= 0, "Expected totalTokens of at least 0");
 }
 

@@ -24,6 +24,12 @@ void check_sequence(const Sequence& sequence, int vocabulary, int context) {
   }
 }
 
+std::vector<const Sequence*> select(const std::vector<Sequence>& sequences, const std::vector<size_t>& indices) {
+  std::vector<const Sequence*> selected;
+  for (const size_t index : indices) selected.push_back(&sequences[index]);
+  return selected;
+}
+
 std::vector<std::vector<size_t>> plan_micro_batches(const std::vector<Sequence>& sequences, int64_t tokens) {
   std::vector<size_t> order(sequences.size());
   std::iota(order.begin(), order.end(), size_t{0});

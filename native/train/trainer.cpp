@@ -3,42 +3,11 @@
 #include <ggml-cpu.h>
 
 #include <algorithm>
-#include <exception>
-#include <functional>
-#include <thread>
 
 #include "error.h"
+#include "train/parallel.h"
 
 namespace spct {
-namespace {
-
-// Runs `work(worker)` for all workers, the first one on this thread, and rethrows the first failure.
-void run_workers(size_t workers, const std::function<void(size_t)>& work) {
-  std::vector<std::exception_ptr> failures(workers);
-  const auto guarded = [&](size_t worker) {
-    try {
-      work(worker);
-    } catch (...) {
-      failures[worker] = std::current_exception();
-    }
-  };
-  std::vector<std::thread> threads;
-  for (size_t worker = 1; worker < workers; ++worker) threads.emplace_back(guarded, worker);
-  guarded(0);
-  for (std::thread& thread : threads) thread.join();
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
-}
-
-std::vector<const Sequence*> select(const std::vector<Sequence>& sequences, const std::vector<size_t>& indices) {
-  std::vector<const Sequence*> selected;
-  for (const size_t index : indices) selected.push_back(&sequences[index]);
-  return selected;
-}
-
-}  // namespace
-
 Trainer::Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& options)
     : file_(std::move(file)), shape_(shape), options_(options), backend_(ggml_backend_cpu_init()) {
   if (options.threads < 1) throw Error("INVALID_ARGUMENT", "Expected at least one thread");
@@ -102,24 +71,34 @@ StepResult Trainer::step(const std::vector<Sequence>& sequences, float learning_
     result.completion_tokens += sequence.completion_size();
   }
   const float scale = 1.0f / static_cast<float>(result.completion_tokens);
-  const std::vector<Share> shares = divide(sequences);
   std::vector<double> losses(workers_.size(), 0.0);
+  accumulate(sequences, [&](size_t worker, const std::vector<size_t>& micro_batch) {
+    losses[worker] += workers_[worker]->accumulate_nll(select(sequences, micro_batch), scale);
+  });
+  for (const double loss : losses) result.loss += loss / static_cast<double>(result.completion_tokens);
+  result.gradient_norm = update(learning_rate);
+  return result;
+}
+
+void Trainer::accumulate(const std::vector<Sequence>& sequences,
+                         const std::function<void(size_t, const std::vector<size_t>&)>& accumulate_part) {
+  const std::vector<Share> shares = divide(sequences);
   try {
     run_workers(workers_.size(), [&](size_t worker) {
-      for (const auto& micro_batch : shares[worker]) {
-        losses[worker] += workers_[worker]->accumulate_nll(select(sequences, micro_batch), scale);
-      }
+      for (const auto& micro_batch : shares[worker]) accumulate_part(worker, micro_batch);
     });
   } catch (...) {
     for (const auto& worker : workers_) worker->clear_gradients();
     throw;
   }
-  for (const double loss : losses) result.loss += loss / static_cast<double>(result.completion_tokens);
+}
+
+double Trainer::update(float learning_rate) {
   std::vector<GradientWorker*> workers;
   for (const auto& worker : workers_) workers.push_back(worker.get());
-  result.gradient_norm = adamw_step(*parameters_, workers, options_.optimizer, step_ + 1, learning_rate);
+  const double norm = adamw_step(*parameters_, workers, options_.optimizer, step_ + 1, learning_rate);
   ++step_;
-  return result;
+  return norm;
 }
 
 StepResult Trainer::evaluate(const std::vector<Sequence>& sequences) {

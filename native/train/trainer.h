@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/gradient_worker.h"
+#include "train/grpo.h"
 #include "train/model_file.h"
 #include "train/optimizer.h"
 #include "train/parameters.h"
@@ -26,6 +27,25 @@ struct StepResult {
   int64_t completion_tokens = 0;
 };
 
+// What the policy loss needs of a sampled completion besides its tokens.
+struct Rollout {
+  std::vector<float> old_log_probabilities;        // of its tokens, by the policy that sampled them
+  std::vector<float> reference_log_probabilities;  // by the frozen reference; empty when beta is 0
+  std::vector<uint8_t> mask;                       // whether a token counts
+  double advantage = 0;
+};
+
+// Means are over the tokens that count.
+struct PolicyStepResult {
+  double loss = 0;
+  double kl = 0;       // k3 estimate of KL(policy || reference), nats
+  double entropy = 0;  // of the policy's distributions, nats
+  double clipped = 0;  // share
+  double gradient_norm = 0;
+  int64_t tokens = 0;  // prompt and completion
+  int64_t completion_tokens = 0;
+};
+
 // Trains all weights of one model. Calls must not overlap. A batch is shared among one worker per thread in a fixed
 // way and their gradients are summed in a fixed order, so equal inputs give equal weights, bit by bit.
 class Trainer {
@@ -37,6 +57,12 @@ class Trainer {
   static std::unique_ptr<Trainer> open(const std::string& path, const TrainerOptions& options);
 
   StepResult step(const std::vector<Sequence>& sequences, float learning_rate);
+  // One update by the GRPO loss of completions and what they were worth, one rollout for each sequence. All values are
+  // those before the update. Throws Error INVALID_ARGUMENT, or LOSS_NOT_FINITE with the weights as they were.
+  PolicyStepResult policy_step(const std::vector<Sequence>& sequences, const std::vector<Rollout>& rollouts,
+                               const GrpoOptions& options, float learning_rate);
+  // Log-probabilities of the completion tokens under softmax(logits / temperature), sequence after sequence.
+  std::vector<float> log_probabilities(const std::vector<Sequence>& sequences, double temperature);
   // The loss without an update; `gradient_norm` stays 0.
   StepResult evaluate(const std::vector<Sequence>& sequences);
   // Final-norm states [sequences, embedding] at one position of each sequence.
@@ -59,6 +85,10 @@ class Trainer {
   using Share = std::vector<std::vector<size_t>>;  // micro-batches of one worker
   std::vector<Share> divide(const std::vector<Sequence>& sequences) const;
   void check(const std::vector<Sequence>& sequences) const;
+  // Runs `accumulate(worker, micro-batch)` for the whole batch; a failure leaves no gradients behind.
+  void accumulate(const std::vector<Sequence>& sequences,
+                  const std::function<void(size_t, const std::vector<size_t>&)>& accumulate_part);
+  double update(float learning_rate);  // returns the gradient's norm
 
   ModelFile file_;
   ModelShape shape_;

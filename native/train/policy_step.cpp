@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+#include "train/parallel.h"
+#include "train/trainer.h"
+
+namespace spct {
+namespace {
+
+// A sampler may round the log-probability of a sure token to just above 0.
+constexpr float rounding = 1e-3f;
+
+void check_rollout(const Sequence& sequence, const Rollout& rollout, bool needs_reference) {
+  const size_t tokens = static_cast<size_t>(sequence.completion_size());
+  const size_t references = needs_reference ? tokens : 0;
+  if (rollout.mask.size() != tokens || rollout.old_log_probabilities.size() != tokens ||
+      rollout.reference_log_probabilities.size() != references) {
+    throw Error("INVALID_ARGUMENT", "Expected a mask, an old and (unless beta is 0) a reference log-probability for " +
+                                        std::to_string(tokens) + " completion tokens");
+  }
+  if (!std::isfinite(rollout.advantage)) throw Error("INVALID_ARGUMENT", "Expected finite advantages");
+  const auto check_values = [&](const std::vector<float>& values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (rollout.mask[i] && !(std::isfinite(values[i]) && values[i] <= rounding)) {
+        throw Error("INVALID_ARGUMENT", "Expected finite log-probabilities of at most 0");
+      }
+    }
+  };
+  check_values(rollout.old_log_probabilities);
+  check_values(rollout.reference_log_probabilities);
+}
+
+struct Totals {
+  double loss = 0;
+  double kl = 0;
+  double entropy = 0;
+  double clipped = 0;
+};
+
+// The loss of one micro-batch; adds what is reported to `totals`.
+class PolicyLoss {
+ public:
+  PolicyLoss(const std::vector<const Rollout*>& rollouts, const std::vector<double>& scales, const GrpoOptions& options,
+             int64_t vocabulary, Totals& totals)
+      : rollouts_(rollouts), scales_(scales), options_(options), vocabulary_(vocabulary), totals_(totals) {}
+
+  double operator()(float* logits, const int32_t* targets, int64_t rows) const {
+    std::vector<double> policy(static_cast<size_t>(rows));
+    std::vector<double> entropies(policy.size());
+    std::vector<double> gradients;
+    token_log_probabilities_cpu(logits, targets, rows, vocabulary_, options_.temperature, policy.data(),
+                                entropies.data());
+    double loss = 0;
+    for (size_t sequence = 0; sequence < rollouts_.size(); ++sequence) {
+      const Rollout& rollout = *rollouts_[sequence];
+      for (size_t at = 0; at < rollout.mask.size(); ++at) {
+        const size_t row = gradients.size();
+        gradients.push_back(0.0);
+        if (!rollout.mask[at]) continue;
+        const double reference = options_.beta > 0 ? rollout.reference_log_probabilities[at] : 0.0;
+        const GrpoTokenLoss token =
+            grpo_token_loss(policy[row], rollout.old_log_probabilities[at], reference, rollout.advantage, options_);
+        gradients[row] = scales_[sequence] * token.gradient;
+        loss += scales_[sequence] * token.loss;
+        totals_.kl += token.kl;
+        totals_.entropy += entropies[row];
+        totals_.clipped += token.clipped;
+      }
+    }
+    policy_gradient_cpu(logits, targets, gradients.data(), rows, vocabulary_, options_.temperature);
+    totals_.loss += loss;
+    return loss;
+  }
+
+ private:
+  const std::vector<const Rollout*>& rollouts_;
+  const std::vector<double>& scales_;
+  const GrpoOptions& options_;
+  int64_t vocabulary_;
+  Totals& totals_;
+};
+
+}  // namespace
+
+PolicyStepResult Trainer::policy_step(const std::vector<Sequence>& sequences, const std::vector<Rollout>& rollouts,
+                                      const GrpoOptions& options, float learning_rate) {
+  check(sequences);
+  check_grpo_options(options);
+  if (rollouts.size() != sequences.size()) throw Error("INVALID_ARGUMENT", "Expected one rollout for each sequence");
+  PolicyStepResult result;
+  std::vector<int64_t> counted;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    check_rollout(sequences[i], rollouts[i], options.beta > 0);
+    counted.push_back(rollouts[i].mask.size() - std::count(rollouts[i].mask.begin(), rollouts[i].mask.end(), 0));
+    result.tokens += sequences[i].size();
+    result.completion_tokens += counted.back();
+  }
+  const std::vector<double> scales = grpo_scales(counted, options);
+  std::vector<Totals> totals(workers_.size());
+  accumulate(sequences, [&](size_t worker, const std::vector<size_t>& micro_batch) {
+    std::vector<const Rollout*> part;
+    std::vector<double> part_scales;
+    for (const size_t index : micro_batch) {
+      part.push_back(&rollouts[index]);
+      part_scales.push_back(scales[index]);
+    }
+    const PolicyLoss loss(part, part_scales, options, shape_.vocabulary, totals[worker]);
+    workers_[worker]->accumulate(select(sequences, micro_batch), loss);
+  });
+  const double tokens = static_cast<double>(std::max<int64_t>(1, result.completion_tokens));
+  for (const Totals& total : totals) {
+    result.loss += total.loss;
+    result.kl += total.kl / tokens;
+    result.entropy += total.entropy / tokens;
+    result.clipped += total.clipped / tokens;
+  }
+  result.gradient_norm = update(learning_rate);
+  return result;
+}
+
+std::vector<float> Trainer::log_probabilities(const std::vector<Sequence>& sequences, double temperature) {
+  check(sequences);
+  if (!(std::isfinite(temperature) && temperature > 0)) {
+    throw Error("INVALID_ARGUMENT", "Expected a finite temperature above 0");
+  }
+  std::vector<std::vector<float>> found(sequences.size());
+  const std::vector<Share> shares = divide(sequences);
+  run_workers(workers_.size(), [&](size_t worker) {
+    for (const auto& micro_batch : shares[worker]) {
+      const auto part = select(sequences, micro_batch);
+      const std::vector<float> logits = workers_[worker]->completion_logits(part);
+      const std::vector<int32_t> targets = GradientWorker::completion_tokens(part);
+      std::vector<double> values(targets.size());
+      token_log_probabilities_cpu(logits.data(), targets.data(), static_cast<int64_t>(targets.size()),
+                                  shape_.vocabulary, temperature, values.data(), nullptr);
+      auto next = values.begin();
+      for (const size_t index : micro_batch) {
+        const auto end = next + sequences[index].completion_size();
+        found[index].assign(next, end);
+        next = end;
+      }
+    }
+  });
+  std::vector<float> joined;
+  for (const std::vector<float>& values : found) joined.insert(joined.end(), values.begin(), values.end());
+  return joined;
+}
+
+}  // namespace spct
