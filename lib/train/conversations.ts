@@ -24,7 +24,11 @@ export async function toExample(model: ModelText, { messages, completion }: Conv
 }
 
 /** Batches of a fixed set: every epoch takes each example once, in an order drawn from the seed and the epoch. */
-export function epochs(examples: readonly Example[], batchItems: number, seed: number): (step: number) => Example[] {
+export function epochs(
+  examples: readonly Example[],
+  batchItems: number,
+  seed: number,
+): (step: number) => Example[] {
   const perEpoch = Math.ceil(examples.length / batchItems);
   let current = -1;
   let order: Example[] = [];

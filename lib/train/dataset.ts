@@ -47,7 +47,10 @@ export function readConversations(text: string): Conversation[] {
 
 function toConversation(row: unknown): Conversation {
   const { messages, prompt, completion } = row as Record<string, unknown>;
-  const turns = messages === undefined ? [...turnsOf(prompt, "prompt"), ...turnsOf(completion, "completion")] : turnsOf(messages, "messages");
+  const turns =
+    messages === undefined
+      ? [...turnsOf(prompt, "prompt"), ...turnsOf(completion, "completion")]
+      : turnsOf(messages, "messages");
   const answer = turns.pop();
   if (answer?.role !== "assistant") throw new Error("Expected the last turn to be the assistant's");
   if (turns.length === 0) throw new Error("Expected a turn before the assistant's");

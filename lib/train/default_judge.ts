@@ -9,10 +9,17 @@ import type { Vocabulary } from "./vocabulary.js";
 /** What the default judge is made from. The same recipe gives the same weights. */
 export const defaultRecipe = {
   seed: 1,
-  shape: { embedding: 128, layers: 4, heads: 4, kvHeads: 4, feedForward: 384, context: 1024 } satisfies ModelShape,
+  shape: {
+    embedding: 128,
+    layers: 4,
+    heads: 4,
+    kvHeads: 4,
+    feedForward: 384,
+    context: 1024,
+  } satisfies ModelShape,
   threads: 2,
   batchItems: 8,
-  schedule: { steps: 24_000, peak: 2e-3, warmup: 100, floor: 0.02 } satisfies Schedule,
+  schedule: { steps: 22_000, peak: 2e-3, warmup: 100, floor: 0.02 } satisfies Schedule,
 };
 
 /** How hard the items of a step are. */
@@ -23,16 +30,16 @@ export interface Level {
 }
 
 /**
- * A beginner sees few words in plain wording: it learns to copy and to compare there within minutes, while with all words at
- * once it has not begun to after ten times as many tokens. Then the words grow, then the wording.
+ * A beginner sees few words in plain wording and learns to copy and to compare there after some three million tokens; with all
+ * words and wordings at once it had not begun to after four million. Then the words grow, then the wording.
  */
 export function levelAt(step: number): Level {
   const fewWords = 48;
-  const grownAt = 4000;
-  const growth = 2 ** ((step - grownAt) / 600);
+  const enough = 5000;
+  const growth = 2 ** ((step - enough) / 900);
   const words = Math.round(Math.min(defaultRequirementOptions.words, Math.max(fewWords, fewWords * growth)));
-  const rephrasedAt = 5500;
-  const plain = Math.min(1, Math.max(defaultRequirementOptions.plain, 1 - (step - rephrasedAt) / 2500));
+  const allWords = 8600;
+  const plain = Math.min(1, Math.max(defaultRequirementOptions.plain, 1 - (step - allWords) / 2000));
   const full = words === defaultRequirementOptions.words;
   return { words, plain, responseCounts: full ? defaultRequirementOptions.responseCounts : [0.1, 0.9, 0, 0] };
 }

@@ -1,4 +1,4 @@
-import { RequirementTask, type RequirementOptions, type RequirementItem } from "./tasks/requirements.js";
+import { type RequirementItem, type RequirementOptions, RequirementTask } from "./tasks/requirements.js";
 import { heldOutSeed } from "./tasks/task.js";
 
 /** `count` held-out items with the given numbers of responses; the best one stands everywhere equally often. */

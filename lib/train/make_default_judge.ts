@@ -58,7 +58,14 @@ export async function makeDefaultJudge(options: MakeOptions): Promise<boolean> {
   const figures = await measure(modelPath, options);
   await writeFile(
     join(outFolder, "README.md"),
-    modelCard({ figures, parameters: trainer.info.parameters, minutes, recipe: defaultRecipe, metaItems, metaSamples }),
+    modelCard({
+      figures,
+      parameters: trainer.info.parameters,
+      minutes,
+      recipe: defaultRecipe,
+      metaItems,
+      metaSamples,
+    }),
   );
   return true;
 }
@@ -79,7 +86,11 @@ async function openTrainer(folder: string): Promise<NativeTrainer> {
 }
 
 /** Samples judgements with the engine, labels them by the checker and fits the fused meta RM on them. */
-async function makeMetaHead(modelPath: string, outFolder: string, { signal, say }: MakeOptions): Promise<void> {
+export async function makeMetaHead(
+  modelPath: string,
+  outFolder: string,
+  { signal, say }: MakeOptions,
+): Promise<void> {
   const addon = loadAddon();
   const vocabulary = judgeVocabulary();
   const task = new RequirementTask({ responseCounts: [0, 1, 0, 0] });
@@ -114,7 +125,10 @@ async function makeMetaHead(modelPath: string, outFolder: string, { signal, say 
   await addon.writeScoreHead(join(outFolder, "default.head.gguf"), { weight, bias, kind: "meta", backbone });
 }
 
-async function measure(modelPath: string, { heldOutItems: count, signal, say }: MakeOptions): Promise<JudgeFigures> {
+export async function measure(
+  modelPath: string,
+  { heldOutItems: count, signal, say }: MakeOptions,
+): Promise<JudgeFigures> {
   const grm = await Grm.load({ model: modelPath });
   try {
     return await measureJudge(grm, heldOutItems(count), {

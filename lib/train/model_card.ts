@@ -11,7 +11,14 @@ export interface ModelCardFacts {
   metaSamples: number;
 }
 
-export function modelCard({ figures, parameters, minutes, recipe, metaItems, metaSamples }: ModelCardFacts): string {
+export function modelCard({
+  figures,
+  parameters,
+  minutes,
+  recipe,
+  metaItems,
+  metaSamples,
+}: ModelCardFacts): string {
   const { shape, schedule, batchItems, seed, threads } = recipe;
   const rows: [string, Accuracy][] = [["greedy", figures.greedy]];
   for (const [k, accuracy] of Object.entries(figures.voting)) rows.push([`voting @${k}`, accuracy]);

@@ -65,6 +65,7 @@ export class Vocabulary {
     const ids = Array.from({ length: this.size }, (_, id) => id);
     const end = this.control("<|end|>");
     return new Map<string, GgufValue>([
+      ["general.architecture", { type: "string", value: "llama" }],
       ["tokenizer.ggml.model", { type: "string", value: "rwkv" }],
       ["tokenizer.ggml.tokens", { type: "strings", value: ids.map((id) => escapeBytes(this.#bytes(id))) }],
       [

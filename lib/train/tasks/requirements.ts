@@ -206,7 +206,8 @@ export class RequirementTask implements Task<RequirementItem> {
       principles.reduce((sum, { weight, met }) => sum + (met[index] ? weight : 0), 0),
     );
     const lines = ["Principles:"];
-    for (const [index, { name, weight }] of principles.entries()) lines.push(`${index + 1}. ${name} (weight ${weight})`);
+    for (const [index, { name, weight }] of principles.entries())
+      lines.push(`${index + 1}. ${name} (weight ${weight})`);
     lines.push("Critique:");
     for (const [response, sum] of sums.entries()) {
       lines.push(`Response ${response + 1}:`);
@@ -305,7 +306,12 @@ function capitalize(text: string): string {
 }
 
 /** Lines that each meet about half of the requirements, share words, and do not tell their worth by their length. */
-function writeLines(random: Random, requirements: readonly Requirement[], count: number, words: number): string[] {
+function writeLines(
+  random: Random,
+  requirements: readonly Requirement[],
+  count: number,
+  words: number,
+): string[] {
   const named = requirements.map(({ value }) => value);
   const shared = Array.from({ length: 4 }, () => freeWord(random, named, words));
   return Array.from({ length: count }, () => writeLine(random, requirements, named, shared, words));
