@@ -8,6 +8,7 @@ add_library(spct_addon MODULE
   native/binding/convert.cpp
   native/binding/engine_wrap.cpp
   native/binding/trainer_wrap.cpp
+  native/binding/training_input.cpp
   native/binding/vocabulary_wrap.cpp
   ${CMAKE_JS_SRC})
 set_target_properties(spct_addon PROPERTIES

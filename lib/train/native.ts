@@ -11,6 +11,11 @@ export interface NativeTraining {
     width: number,
     options: { iterations?: number; learningRate?: number; weightDecay?: number },
   ): Promise<{ weight: Float32Array; bias: number; loss: number }>;
+  /**
+   * Group-relative advantages of rewards, group after group: less the group's mean, divided by the deviation of the group (the
+   * sample's, plus 1e-4), of the whole batch, or by nothing. Equal rewards in a group give 0.
+   */
+  groupAdvantages(rewards: Float64Array, groupSize: number, scale: AdvantageScale): Float64Array;
   writeScoreHead(path: string, head: ScoreHeadFile): Promise<void>;
 }
 
@@ -62,6 +67,50 @@ export interface TokenBatch {
   completions: Int32Array;
 }
 
+export type AdvantageScale = "group" | "batch" | "none";
+
+/** Sampled completions and what they were worth. Numbers of tokens are those of all completions, end to end. */
+export interface PolicyBatch extends TokenBatch {
+  /** One for each sequence. */
+  advantages: Float64Array;
+  /** By the policy that sampled them, natural logarithm. */
+  oldLogProbabilities: Float32Array;
+  /** By the frozen reference; left out only when beta is 0. */
+  referenceLogProbabilities?: Float32Array;
+  /** 0 for completion tokens that do not count. Default: all count. */
+  mask?: Uint8Array;
+}
+
+/** The GRPO loss of a token: -min(r A, clip(r) A) + beta (e^d - d - 1), r = exp(policy - old), d = reference - policy. */
+export interface GrpoOptions {
+  /** Weight of the KL penalty. Default 0.08, the paper's for 27B. */
+  beta?: number;
+  /** The ratio is clipped to [1 - epsilon, 1 + epsilonHigh]. Default 0.2, and epsilonHigh as epsilon. */
+  epsilon?: number;
+  epsilonHigh?: number;
+  /** Over what the tokens' losses are averaged. Default "grpo": each sequence, then the batch. "bnpo": the batch's tokens.
+   * "dr_grpo": sequences times maxCompletionTokens. "dapo": totalTokens, or the batch's tokens. */
+  normalization?: "grpo" | "bnpo" | "dr_grpo" | "dapo";
+  maxCompletionTokens?: number;
+  totalTokens?: number;
+  /** Of the sampling; the policy's logits are divided by it. Default 1. */
+  temperature?: number;
+}
+
+/** Values before the update; means are over the tokens that count. */
+export interface PolicyStepResult {
+  loss: number;
+  /** Estimate of KL(policy || reference), nats. */
+  kl: number;
+  /** Of the policy's distributions, nats. */
+  entropy: number;
+  /** Share of the tokens whose clipped ratio no longer moves the loss. */
+  clipped: number;
+  gradientNorm: number;
+  tokens: number;
+  completionTokens: number;
+}
+
 export interface StepResult {
   /** Mean negative log-likelihood of a completion token, in nats. */
   loss: number;
@@ -86,6 +135,10 @@ export interface NativeTrainer {
     eosToken: string | null;
   };
   step(batch: TokenBatch, learningRate: number): Promise<StepResult>;
+  /** One update by the GRPO loss. Rejects with INVALID_ARGUMENT or LOSS_NOT_FINITE, the weights as they were. */
+  policyStep(batch: PolicyBatch, options: GrpoOptions, learningRate: number): Promise<PolicyStepResult>;
+  /** Natural log-probabilities of all completion tokens under softmax(logits / temperature). */
+  logProbabilities(batch: TokenBatch, temperature: number): Promise<Float32Array>;
   evaluate(batch: TokenBatch): Promise<StepResult>;
   /** Final-norm states of one position in each sequence, one after the other. */
   hiddenStates(batch: TokenBatch, positions: Int32Array): Promise<Float32Array>;

@@ -25,6 +25,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("loadEngine", Napi::Function::New(env, EngineWrap::load, "loadEngine"));
   exports.Set("loadVocabulary", Napi::Function::New(env, VocabularyWrap::load, "loadVocabulary"));
   exports.Set("Trainer", data->trainer.Value());
+  exports.Set("groupAdvantages", Napi::Function::New(env, js_group_advantages, "groupAdvantages"));
   exports.Set("fitScoreHead", Napi::Function::New(env, js_fit_score_head, "fitScoreHead"));
   exports.Set("writeScoreHead", Napi::Function::New(env, js_write_score_head, "writeScoreHead"));
   exports.Set("systemInfo", Napi::Function::New(env, js_system_info, "systemInfo"));

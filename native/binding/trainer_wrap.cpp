@@ -5,59 +5,12 @@
 
 #include "binding/addon.h"
 #include "binding/promise_worker.h"
+#include "binding/training_input.h"
 #include "error.h"
 #include "train/score_head_fit.h"
 
 namespace spct {
 namespace {
-
-[[noreturn]] void reject(Napi::Env env, const std::string& message) {
-  throw to_js_error(env, "INVALID_ARGUMENT", message);
-}
-
-double number_field(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsNumber()) reject(object.Env(), std::string("Expected a number for ") + name);
-  return value.As<Napi::Number>().DoubleValue();
-}
-
-double number_field(const Napi::Object& object, const char* name, double fallback) {
-  return object.Get(name).IsUndefined() ? fallback : number_field(object, name);
-}
-
-std::string text_field(const Napi::Object& object, const char* name) {
-  const Napi::Value value = object.Get(name);
-  if (!value.IsString()) reject(object.Env(), std::string("Expected a string for ") + name);
-  return value.As<Napi::String>();
-}
-
-Napi::Object to_object(const Napi::Value& value, const char* name) {
-  if (!value.IsObject()) reject(value.Env(), std::string("Expected an object for ") + name);
-  return value.As<Napi::Object>();
-}
-
-std::string to_text(const Napi::Value& value, const char* name) {
-  if (!value.IsString()) reject(value.Env(), std::string("Expected a string for ") + name);
-  return value.As<Napi::String>();
-}
-
-template <class Element>
-std::vector<Element> to_numbers(const Napi::Value& value, napi_typedarray_type type, const char* kind,
-                                const char* name) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    reject(value.Env(), std::string("Expected ") + kind + " for " + name);
-  }
-  const auto array = value.As<Napi::TypedArrayOf<Element>>();
-  return {array.Data(), array.Data() + array.ElementLength()};
-}
-
-std::vector<int32_t> to_integers(const Napi::Value& value, const char* name) {
-  return to_numbers<int32_t>(value, napi_int32_array, "an Int32Array", name);
-}
-
-std::vector<float> to_floats(const Napi::Value& value, const char* name) {
-  return to_numbers<float>(value, napi_float32_array, "a Float32Array", name);
-}
 
 Napi::Value from_floats(Napi::Env env, const std::vector<float>& values) {
   Napi::Float32Array array = Napi::Float32Array::New(env, values.size());
@@ -65,58 +18,21 @@ Napi::Value from_floats(Napi::Env env, const std::vector<float>& values) {
   return array;
 }
 
-TrainerOptions trainer_options(const Napi::Object& object) {
-  TrainerOptions options;
-  const auto real = [&](const char* name, float& value) {
-    value = static_cast<float>(number_field(object, name, value));
-  };
-  options.threads = static_cast<int>(number_field(object, "threads", options.threads));
-  options.micro_batch_tokens =
-      static_cast<int64_t>(number_field(object, "microBatchTokens", static_cast<double>(options.micro_batch_tokens)));
-  real("beta1", options.optimizer.beta1);
-  real("beta2", options.optimizer.beta2);
-  real("epsilon", options.optimizer.epsilon);
-  real("weightDecay", options.optimizer.weight_decay);
-  real("clipNorm", options.optimizer.clip_norm);
-  return options;
-}
-
-ModelShape model_shape(const Napi::Object& object) {
-  ModelShape shape;
-  const auto count = [&](const char* name) { return static_cast<int>(number_field(object, name)); };
-  shape.embedding = count("embedding");
-  shape.layers = count("layers");
-  shape.heads = count("heads");
-  shape.kv_heads = count("kvHeads");
-  shape.feed_forward = count("feedForward");
-  shape.context = count("context");
-  shape.rope_base = static_cast<float>(number_field(object, "ropeBase", shape.rope_base));
-  shape.norm_epsilon = static_cast<float>(number_field(object, "normEpsilon", shape.norm_epsilon));
-  return shape;
-}
-
-// {tokens, lengths, completions}: sequences end to end, their lengths, and where each one's completion begins.
-std::vector<Sequence> to_sequences(const Napi::Value& value) {
-  const Napi::Object batch = to_object(value, "batch");
-  const std::vector<int32_t> tokens = to_integers(batch.Get("tokens"), "batch.tokens");
-  const std::vector<int32_t> lengths = to_integers(batch.Get("lengths"), "batch.lengths");
-  const std::vector<int32_t> completions = to_integers(batch.Get("completions"), "batch.completions");
-  if (lengths.size() != completions.size()) reject(value.Env(), "Expected one completion start for each sequence");
-  std::vector<Sequence> sequences;
-  auto begin = tokens.begin();
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    if (lengths[i] < 0 || lengths[i] > tokens.end() - begin)
-      reject(value.Env(), "Expected lengths that add up to the tokens");
-    sequences.push_back({{begin, begin + lengths[i]}, completions[i]});
-    begin += lengths[i];
-  }
-  if (begin != tokens.end()) reject(value.Env(), "Expected lengths that add up to the tokens");
-  return sequences;
-}
-
 Napi::Value from_step(Napi::Env env, const StepResult& result) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("loss", result.loss);
+  object.Set("gradientNorm", result.gradient_norm);
+  object.Set("tokens", static_cast<double>(result.tokens));
+  object.Set("completionTokens", static_cast<double>(result.completion_tokens));
+  return object;
+}
+
+Napi::Value from_policy_step(Napi::Env env, const PolicyStepResult& result) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("loss", result.loss);
+  object.Set("kl", result.kl);
+  object.Set("entropy", result.entropy);
+  object.Set("clipped", result.clipped);
   object.Set("gradientNorm", result.gradient_norm);
   object.Set("tokens", static_cast<double>(result.tokens));
   object.Set("completionTokens", static_cast<double>(result.completion_tokens));
@@ -129,14 +45,6 @@ Napi::Value from_text(Napi::Env env, const std::optional<std::string>& text) {
 
 Napi::Value from_nothing(Napi::Env env, bool) { return env.Undefined(); }
 
-ggml_type matrix_type(const Napi::Value& value) {
-  const std::string name = to_text(value, "type");
-  if (name == "f32") return GGML_TYPE_F32;
-  if (name == "f16") return GGML_TYPE_F16;
-  if (name == "q8_0") return GGML_TYPE_Q8_0;
-  reject(value.Env(), "Expected f32, f16 or q8_0 for type but received " + name);
-}
-
 }  // namespace
 
 Napi::Function TrainerWrap::define(Napi::Env env) {
@@ -146,6 +54,8 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
                          StaticMethod<&TrainerWrap::open>("open"),
                          InstanceMethod<&TrainerWrap::js_step>("step"),
                          InstanceMethod<&TrainerWrap::js_evaluate>("evaluate"),
+                         InstanceMethod<&TrainerWrap::js_policy_step>("policyStep"),
+                         InstanceMethod<&TrainerWrap::js_log_probabilities>("logProbabilities"),
                          InstanceMethod<&TrainerWrap::js_hidden_states>("hiddenStates"),
                          InstanceMethod<&TrainerWrap::js_save>("save"),
                          InstanceMethod<&TrainerWrap::js_save_checkpoint>("saveCheckpoint"),
@@ -211,6 +121,29 @@ Napi::Value TrainerWrap::js_step(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::js_evaluate(const Napi::CallbackInfo& info) {
   return call<StepResult>(
       info.Env(), [batch = to_sequences(info[0])](Trainer& trainer) { return trainer.evaluate(batch); }, from_step);
+}
+
+Napi::Value TrainerWrap::js_policy_step(const Napi::CallbackInfo& info) {
+  if (!info[2].IsNumber()) reject(info.Env(), "Expected a number for learningRate");
+  const float rate = info[2].As<Napi::Number>();
+  std::vector<Sequence> sequences = to_sequences(info[0]);
+  std::vector<Rollout> rollouts = to_rollouts(info[0], sequences);
+  return call<PolicyStepResult>(
+      info.Env(),
+      [sequences = std::move(sequences), rollouts = std::move(rollouts), options = grpo_options(info[1]),
+       rate](Trainer& trainer) { return trainer.policy_step(sequences, rollouts, options, rate); },
+      from_policy_step);
+}
+
+Napi::Value TrainerWrap::js_log_probabilities(const Napi::CallbackInfo& info) {
+  if (!info[1].IsNumber()) reject(info.Env(), "Expected a number for temperature");
+  const double temperature = info[1].As<Napi::Number>();
+  return call<std::vector<float>>(
+      info.Env(),
+      [batch = to_sequences(info[0]), temperature](Trainer& trainer) {
+        return trainer.log_probabilities(batch, temperature);
+      },
+      from_floats);
 }
 
 Napi::Value TrainerWrap::js_hidden_states(const Napi::CallbackInfo& info) {
@@ -280,6 +213,19 @@ Napi::Value js_fit_score_head(const Napi::CallbackInfo& info) {
     return result;
   };
   return PromiseWorker<ScoreHeadFit>::run(info.Env(), work, convert);
+}
+
+Napi::Value js_group_advantages(const Napi::CallbackInfo& info) {
+  const std::vector<double> rewards = to_doubles(info[0], "rewards");
+  const int64_t group_size = info[1].IsNumber() ? info[1].As<Napi::Number>().Int64Value() : 0;
+  try {
+    const auto advantages = group_advantages(rewards, group_size, advantage_scale(info[2]));
+    Napi::Float64Array array = Napi::Float64Array::New(info.Env(), advantages.size());
+    std::copy(advantages.begin(), advantages.end(), array.Data());
+    return array;
+  } catch (const Error& error) {
+    throw to_js_error(info.Env(), error.code(), error.what());
+  }
 }
 
 Napi::Value js_write_score_head(const Napi::CallbackInfo& info) {

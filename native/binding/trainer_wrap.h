@@ -30,11 +30,14 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value call(Napi::Env env, std::function<Result(Trainer&)> work,
                    std::function<Napi::Value(Napi::Env, Result)> convert);
 
-  Napi::Value js_step(const Napi::CallbackInfo& info);             // (batch, learningRate) => Promise<StepResult>
-  Napi::Value js_evaluate(const Napi::CallbackInfo& info);         // (batch) => Promise<StepResult>
-  Napi::Value js_hidden_states(const Napi::CallbackInfo& info);    // (batch, positions) => Promise<Float32Array>
-  Napi::Value js_save(const Napi::CallbackInfo& info);             // (path, "f32" | "f16" | "q8_0") => Promise<void>
-  Napi::Value js_save_checkpoint(const Napi::CallbackInfo& info);  // (path, note) => Promise<void>
+  Napi::Value js_step(const Napi::CallbackInfo& info);      // (batch, learningRate) => Promise<StepResult>
+  Napi::Value js_evaluate(const Napi::CallbackInfo& info);  // (batch) => Promise<StepResult>
+  // (batch, options, learningRate) => Promise<PolicyStepResult>
+  Napi::Value js_policy_step(const Napi::CallbackInfo& info);
+  Napi::Value js_log_probabilities(const Napi::CallbackInfo& info);  // (batch, temperature) => Promise<Float32Array>
+  Napi::Value js_hidden_states(const Napi::CallbackInfo& info);      // (batch, positions) => Promise<Float32Array>
+  Napi::Value js_save(const Napi::CallbackInfo& info);               // (path, "f32" | "f16" | "q8_0") => Promise<void>
+  Napi::Value js_save_checkpoint(const Napi::CallbackInfo& info);    // (path, note) => Promise<void>
   Napi::Value js_info(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Held> held_;
@@ -42,6 +45,8 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
 
 // (states, labels, width, options) => Promise<{weight, bias, loss}>
 Napi::Value js_fit_score_head(const Napi::CallbackInfo& info);
+// (rewards, groupSize, "group" | "batch" | "none") => Float64Array
+Napi::Value js_group_advantages(const Napi::CallbackInfo& info);
 // (path, {weight, bias, kind, backbone}) => Promise<void>
 Napi::Value js_write_score_head(const Napi::CallbackInfo& info);
 
