@@ -44,6 +44,7 @@ interface EvalFlags {
   reference?: boolean;
   temperature?: number;
   maxTokens?: number;
+  concurrency?: number;
   threads?: number;
   gpuLayers?: number;
 }
@@ -109,6 +110,11 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--reference", "show the reference answers of the data")
     .option("--temperature <t>", "of sampling", toNumber)
     .option("--max-tokens <n>", "budget of one sample", toInteger)
+    .option(
+      "--concurrency <n>",
+      "items judged at once (default on a CPU: 1, as a resumed run then writes the same)",
+      toInteger,
+    )
     .option("--threads <n>", "CPU threads", toInteger)
     .option("--gpu-layers <n>", "layers on the GPU", toInteger)
     .action(async (name: string, flags: EvalFlags) => {
@@ -158,12 +164,23 @@ async function judgeInto(
   terminal: Terminal,
 ): Promise<{ judgements: string; name: string }> {
   const { model, meta, template, isolation, threads, gpuLayers, answer, temperature, maxTokens } = flags;
+  const { concurrency } = readOptions(
+    { concurrency: optional(integer(1)) },
+    { concurrency: flags.concurrency },
+  );
   const progress = startProgress(terminal, flags.json === true, "Loading the judge");
   const principles =
     flags.principlesFile === undefined ? flags.principles : await readText(flags.principlesFile);
   const load = { model, meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
   const judge = await GrmJudge.load(load, {
-    ...{ k: options.k ?? defaultSamples, seed: options.seed ?? 0, answer, temperature, maxTokens },
+    ...{
+      k: options.k ?? defaultSamples,
+      seed: options.seed ?? 0,
+      answer,
+      temperature,
+      maxTokens,
+      concurrency,
+    },
     principles: principles === false || typeof principles === "string" ? principles : undefined,
     reference: flags.reference === true,
   });

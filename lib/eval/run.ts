@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { SpctError } from "../errors.js";
 import type { JudgementRecord, SampleRecord } from "../records.js";
 import { credit } from "../vote/metrics.js";
@@ -47,7 +48,7 @@ export async function run(
   const part = { limit, shard };
   const total = await count(takePart(loadItems(benchmark, data, onBad), part));
   const identity = { benchmark: benchmark.name, data: await hashPath(data), part, judge: judge.identity };
-  const about = { benchmark: benchmark.name, data, judge: judge.name };
+  const about = { benchmark: benchmark.name, data, judge: judge.name, ...versions(), details: judge.details };
   const place = await RunFolder.open(folder, { identity, about });
   const name = hashText(JSON.stringify(identity)).slice(0, 12);
   const earlier = place.size;
@@ -92,6 +93,15 @@ export async function run(
     place.close();
   }
   return place.judgements;
+}
+
+function versions() {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return {
+    spct: version as string,
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+  };
 }
 
 function creditOf({ samples, n, label }: JudgementRecord): number | null {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Grm } from "../../judge.js";
 import { findModel } from "../../models.js";
 import { type SampleRecord, toRecord } from "../../records.js";
@@ -18,9 +19,13 @@ export interface GrmJudgeOptions extends Omit<JudgeOptions, "orderings" | "onSam
   principles?: string | Principle[] | false;
   /** Whether the reference of an item is shown. */
   reference: boolean;
+  /** Items judged at the same time. Default on a CPU 1: what else is in a batch changes the last digits of its results, so
+   * only then does a resumed run write the same as one that was not interrupted; it is no slower there. Elsewhere enough for
+   * 128 samples. */
+  concurrency?: number;
 }
 
-/** Samples in flight that keep an engine busy. */
+/** Samples in flight that keep a GPU busy. */
 const samplesInFlight = 128;
 /** An item's seeds lie apart from every other's by at least this, the most samples there may be. */
 const seedRange = 65_536;
@@ -29,18 +34,21 @@ const seedRange = 65_536;
 export class GrmJudge implements Judge {
   readonly k: number;
   readonly concurrency: number;
+  readonly details: Record<string, unknown>;
+  private readonly options: Omit<GrmJudgeOptions, "concurrency">;
 
   static async load(load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
     const { modelPath, headPath } = await findModel(load.model ?? "default", load.meta);
+    const { concurrency, ...settings } = options;
     const grm = await Grm.load(load);
     const { template } = grm.info;
     const identity = {
       kind: "grm",
       model: await hashPath(modelPath),
       head: headPath === undefined ? null : await hashPath(headPath),
-      template: existsSync(template) ? await hashPath(template) : template,
+      template: await hashPath(existsSync(template) ? template : shippedTemplate(template)),
       backend: grm.info.backend,
-      options: { ...options },
+      options: settings,
     };
     return new GrmJudge(grm, basename(modelPath).replace(/\.gguf$/, ""), identity, options);
   }
@@ -49,10 +57,14 @@ export class GrmJudge implements Judge {
     private readonly grm: Grm,
     readonly name: string,
     readonly identity: Record<string, unknown>,
-    private readonly options: GrmJudgeOptions,
+    options: GrmJudgeOptions,
   ) {
     this.k = options.k;
-    this.concurrency = Math.max(2, Math.ceil(samplesInFlight / options.k));
+    const { concurrency, ...rest } = options;
+    this.options = rest;
+    this.details = { ...grm.info };
+    const onCpu = grm.info.backend === "cpu";
+    this.concurrency = concurrency ?? (onCpu ? 1 : Math.max(2, Math.ceil(samplesInFlight / options.k)));
   }
 
   async judge(item: Item, signal?: AbortSignal): Promise<SampleRecord[]> {
@@ -71,6 +83,11 @@ export class GrmJudge implements Judge {
   close(): Promise<void> {
     return this.grm.close();
   }
+}
+
+/** lib/ and dist/ lie side by side, so this serves the compiled and the source file. */
+function shippedTemplate(name: string): string {
+  return fileURLToPath(new URL(`../../../lib/prompt/templates/${name}.jinja`, import.meta.url));
 }
 
 function toQuery(

@@ -7,6 +7,8 @@ export interface Judge {
   readonly name: string;
   /** All that its judgements depend on; a run is only resumed with the same. */
   readonly identity: Record<string, unknown>;
+  /** What else is worth writing down about it, such as the machine's part. */
+  readonly details: Record<string, unknown>;
   /** Samples for each item. */
   readonly k: number;
   /** Items that are worth judging at the same time. */

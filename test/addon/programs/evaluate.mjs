@@ -5,6 +5,7 @@ import { run } from "../../../dist/eval/run.js";
 const judge = {
   name: "scripted",
   identity: { kind: "scripted" },
+  details: {},
   k: 2,
   concurrency: 4,
   async judge(item) {

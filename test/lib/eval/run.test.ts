@@ -55,6 +55,24 @@ describe("run", () => {
     }
   });
 
+  test("says in its manifest what it was", async () => {
+    const place = fresh();
+    await judge(place, new ScriptedJudge(), { limit: 2 });
+    const manifest = JSON.parse(readFileSync(join(place, "manifest.json"), "utf8"));
+    expect(manifest.identity).toMatchObject({
+      benchmark: "custom",
+      data: expect.stringMatching(/^[0-9a-f]{64}$/),
+      part: { limit: 2 },
+      judge: { kind: "scripted", k: 3 },
+    });
+    expect(manifest.about).toMatchObject({
+      data,
+      judge: "scripted",
+      spct: expect.any(String),
+      details: { machine: "none" },
+    });
+  });
+
   test("a finished run judges nothing", async () => {
     const place = fresh();
     await judge(place);

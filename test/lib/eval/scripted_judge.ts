@@ -6,6 +6,7 @@ import { uniform } from "../../../lib/vote/draw.js";
 /** A judge whose samples depend on the item alone and take a varying time, so that items finish out of order. */
 export class ScriptedJudge implements Judge {
   readonly name = "scripted";
+  readonly details = { machine: "none" };
   readonly concurrency = 5;
   asked = 0;
   running = 0;
