@@ -72,6 +72,11 @@ export function parseJudgement(line: string, place: string): JudgementRecord {
       cause: error,
     });
   }
+  return checkJudgement(value, place);
+}
+
+/** Throws BAD_RECORD for a value that is no judgement. */
+export function checkJudgement(value: unknown, place: string): JudgementRecord {
   const problem = findProblem(value);
   if (problem !== null) throw new SpctError("BAD_RECORD", `${place}: ${problem}`);
   const record = value as JudgementRecord;

@@ -93,7 +93,7 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--seed <n>", "of samples and draws", toInteger, 0)
     .option("--limit <n>", "only the first n items", toInteger)
     .option("--shard <i/n>", "only every n-th item, beginning with the i-th")
-    .option("--skip-bad", "leave out rows that are no items, and count them")
+    .option("--skip-bad", "leave out rows that are no items and lines that are no judgements, and count them")
     .option("--no-report", "only figures: no report.html, report.md and charts")
     .option("--name <text>", "name of the judge in the report and in result files")
     .option("--json", "print the figures as JSON")

@@ -1,10 +1,10 @@
-import { readJudgements } from "../records.js";
 import { credit } from "../vote/metrics.js";
 import type { SummaryOptions } from "../vote/summary.js";
 import { tally } from "../vote/tally.js";
 import { type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
 import { isDecidable } from "./curve.js";
 import { joinJudgements } from "./join.js";
+import { loadJudgements } from "./judgements.js";
 import { bootstrapStrata, cohenKappa, type Interval, mcnemar, mean } from "./statistics.js";
 
 /** One judge against another on the items that both decided. */
@@ -51,7 +51,7 @@ export async function compareWith(
   const own: number[] = [];
   const other: number[] = [];
   const items = loadItems(benchmark, data, () => undefined);
-  for await (const { record, facts } of joinJudgements(items, readJudgements(judgements), {
+  for await (const { record, facts } of joinJudgements(items, loadJudgements(judgements), {
     missing: 0,
     unknown: 0,
   })) {

@@ -1,13 +1,14 @@
 import { SpctError } from "../errors.js";
-import { readJudgements } from "../records.js";
 import type { SummaryOptions } from "../vote/summary.js";
 import { type BadRowNote, type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
 import { Evaluation, type Metrics } from "./evaluation.js";
 import { type JoinedJudgement, joinJudgements } from "./join.js";
+import { loadJudgements } from "./judgements.js";
 import { type Part, takePart } from "./part.js";
 
 export interface EvaluateOptions extends SummaryOptions, Part {
-  /** Leaves out rows that are no items, and counts them. Default false: the first one is an error. */
+  /** Leaves out rows that are no items and lines that are no judgements, and counts them. Default false: the first one is an
+   * error. */
   skipBad?: boolean;
   /** Called after each judgement. */
   onItem?: (judged: JudgedItem, joined: JoinedJudgement, soFar: Evaluation) => void;
@@ -34,13 +35,18 @@ export async function evaluate(
 ): Promise<Metrics> {
   const { skipBad = false, onItem, limit, shard, ...summary } = options;
   const bad = new BadRows();
-  const items = takePart(loadItems(benchmark, data, skipBad ? bad.add : undefined), { limit, shard });
+  const onBad = skipBad ? bad.add : undefined;
+  const items = takePart(loadItems(benchmark, data, onBad), { limit, shard });
   const evaluation = new Evaluation(benchmark, summary);
   const counts = { missing: 0, unknown: 0 };
-  for await (const joined of joinJudgements(items, readJudgements(judgements), counts)) {
-    refuseKMeta(joined, summary.kMeta);
-    const judged = evaluation.add(joined);
-    onItem?.(judged, joined, evaluation);
+  try {
+    for await (const joined of joinJudgements(items, loadJudgements(judgements, onBad), counts, onBad)) {
+      refuseKMeta(joined, summary.kMeta);
+      const judged = evaluation.add(joined);
+      onItem?.(judged, joined, evaluation);
+    }
+  } finally {
+    await items.return(undefined);
   }
   return evaluation.metrics(counts, bad.notes);
 }

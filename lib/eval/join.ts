@@ -1,6 +1,7 @@
 import { SpctError } from "../errors.js";
 import type { JudgementRecord } from "../records.js";
-import type { Item } from "./benchmark.js";
+import type { BadRowNote, Item } from "./benchmark.js";
+import type { PlacedJudgement } from "./judgements.js";
 import { markupOf } from "./markup.js";
 
 /** What evaluation keeps of an item when its texts are gone. */
@@ -32,16 +33,17 @@ export interface JoinCounts {
  * Brings items and their judgements together, in the order of the judgements. Of several items with one id, the first belongs
  * to the first judgement of that id. While both come in the same order, nothing is held back; from the first difference on,
  * the rest of the items are held without their texts. A judgement of another number of responses than its item has raises
- * BAD_RECORD.
+ * BAD_RECORD; with `onBad` it is reported there and left out.
  */
 export async function* joinJudgements(
   items: AsyncIterator<Item>,
-  judgements: AsyncIterable<JudgementRecord>,
+  judgements: AsyncIterable<PlacedJudgement>,
   counts: JoinCounts,
+  onBad?: (note: BadRowNote) => void,
 ): AsyncGenerator<JoinedJudgement> {
   const waiting = new Map<string, ItemFacts[]>();
   let inOrder = true;
-  for await (const record of judgements) {
+  for await (const { record, file, number } of judgements) {
     let joined: JoinedJudgement | undefined;
     if (inOrder) {
       const next = await items.next();
@@ -62,8 +64,10 @@ export async function* joinJudgements(
       continue;
     }
     if (record.n !== facts.lengths.length) {
-      const held = `${record.n} responses were judged, the data has ${facts.lengths.length}`;
-      throw new SpctError("BAD_RECORD", `The judgement of ${record.id} does not fit its item: ${held}`);
+      const reason = `wrong count: ${record.n} responses were judged, the data has ${facts.lengths.length}`;
+      if (onBad === undefined) throw new SpctError("BAD_RECORD", `${file}:${number}: ${reason}`);
+      onBad({ file, number, reason });
+      continue;
     }
     yield joined ?? { record, facts, item: undefined };
   }

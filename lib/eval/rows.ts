@@ -53,7 +53,8 @@ async function listFiles(path: string): Promise<string[]> {
   return files.map((name) => join(path, name));
 }
 
-async function* readJsonLines(file: string): AsyncGenerator<Row | UnreadableRow> {
+/** Lines of JSON; empty ones are passed over. */
+export async function* readJsonLines(file: string): AsyncGenerator<Row | UnreadableRow> {
   const source = createReadStream(file);
   // The iteration below receives the error of either stream; pipeline only has to pass it on.
   const input: Readable = file.endsWith(".gz") ? pipeline(source, createGunzip(), () => undefined) : source;

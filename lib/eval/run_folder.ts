@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
@@ -32,19 +33,30 @@ export class RunFolder {
   }
 
   /** Opens a folder for judging: a new one, or one that an earlier run of the same identity left behind. What that run wrote
-   * of its last line is cut off. Throws RUN_MISMATCH. */
+   * of its last line is cut off. Throws RUN_MISMATCH, and RUN_LOCKED while another process writes there. */
   static async open(path: string, manifest: RunManifest): Promise<RunFolder> {
     mkdirSync(path, { recursive: true });
     const run = new RunFolder(path);
     const known = await readManifest(path);
-    if (known === undefined)
-      await writeWhole(join(path, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-    else refuseOther(known, manifest, path);
-    run.#file = openSync(run.judgements, "a+");
-    cutIncompleteLine(run.#file);
-    for await (const { id } of readJudgements(run.judgements))
-      run.#done.set(id, (run.#done.get(id) ?? 0) + 1);
+    if (known !== undefined) refuseOther(known, manifest, path);
+    await lock(path);
+    try {
+      if (known === undefined)
+        await writeWhole(join(path, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+      await run.#resume();
+    } catch (error) {
+      run.close();
+      throw error;
+    }
     return run;
+  }
+
+  async #resume(): Promise<void> {
+    this.#file = openSync(this.judgements, "a+");
+    cutIncompleteLine(this.#file);
+    for await (const { id } of readJudgements(this.judgements)) {
+      this.#done.set(id, (this.#done.get(id) ?? 0) + 1);
+    }
   }
 
   /** How many items are judged already. */
@@ -69,6 +81,29 @@ export class RunFolder {
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
+    rmSync(lockOf(this.path), { force: true });
+  }
+}
+
+function lockOf(path: string): string {
+  return join(path, "writing.pid");
+}
+
+/** Two writers would judge every item twice. The lock of a process that is gone does not count. */
+async function lock(path: string): Promise<void> {
+  const file = lockOf(path);
+  const owner = existsSync(file) ? Number(await readFile(file, "utf8")) : 0;
+  if (owner > 0 && owner !== process.pid && isAlive(owner))
+    throw new SpctError("RUN_LOCKED", `Process ${owner} is writing to ${path} (${file} says so)`);
+  await writeWhole(file, String(process.pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { custom } from "../../../lib/eval/benchmarks/custom.js";
 import { CreditsById, compareWith, comparisonOf } from "../../../lib/eval/compare.js";
@@ -133,13 +134,46 @@ describe("evaluate", () => {
     expect(await evaluate(custom, data, judgements)).toMatchObject({ items: 2, accuracy: 1 });
   });
 
-  test("refuses judgements of another number of responses, and kMeta without meta scores", async () => {
-    const { data } = write([{ label: 0, responses: ["a", "b", "c"], samples: [] }]);
-    const { judgements } = write([{ label: 0, samples: [{ scores: [1, 2] }] }]);
+  test("refuses judgements of another number of responses, or leaves them out", async () => {
+    const cases: Case[] = [
+      { label: 0, samples: [{ scores: [8, 3] }] },
+      { label: 0, responses: ["a", "b", "c"], samples: [{ scores: [1, 2, 3] }] },
+    ];
+    const { data } = write(cases);
+    const { judgements } = write([cases[0]!, { label: 0, samples: [{ scores: [1, 2] }] }]);
     await expect(evaluate(custom, data, judgements)).rejects.toMatchObject({
       code: "BAD_RECORD",
-      message: expect.stringContaining("2 responses were judged, the data has 3"),
+      message: `${judgements}:2: wrong count: 2 responses were judged, the data has 3`,
     });
+    const metrics = await evaluate(custom, data, judgements, { skipBad: true });
+    expect(metrics).toMatchObject({
+      items: 1,
+      accuracy: 1,
+      bad: { count: 1, first: [{ file: judgements, number: 2 }] },
+    });
+  });
+
+  test("leaves out lines that are no judgements, and counts them", async () => {
+    const { data, judgements } = write(random.slice(0, 4));
+    const lines = readFileSync(judgements, "utf8").split("\n");
+    lines[1] = '{"id":';
+    lines[2] = JSON.stringify({ ...JSON.parse(lines[2]!), samples: [{ scores: [1, 2, 3] }] });
+    writeFileSync(judgements, lines.join("\n"));
+    await expect(evaluate(custom, data, judgements)).rejects.toMatchObject({
+      code: "BAD_RECORD",
+      message: expect.stringContaining(`${judgements}:2: not a JSON line`),
+    });
+    expect(await evaluate(custom, data, judgements, { skipBad: true })).toMatchObject({
+      items: 2,
+      missing: 2,
+      bad: {
+        count: 2,
+        first: [{ number: 2 }, { number: 3, reason: "expected null or 2 numbers for samples[0].scores" }],
+      },
+    });
+  });
+
+  test("refuses kMeta without meta scores", async () => {
     await expect(measure([{ label: 0, samples: [{ scores: [1, 2] }] }], { kMeta: 1 })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });

@@ -1,5 +1,5 @@
 // What a run writes may not depend on how often it was interrupted; test/addon/eval_kill.test.ts does it with kill -9.
-import { appendFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { SpctError } from "../../../lib/errors.js";
@@ -96,6 +96,18 @@ describe("run", () => {
     await expect(judge(place, new ScriptedJudge(), { limit: 3 })).rejects.toThrow("part.limit differs");
     const other = folder.writeLines("other.jsonl", rows.slice(1));
     await expect(run(custom, other, new ScriptedJudge(), place)).rejects.toThrow("data differs");
+  });
+
+  test("refuses a folder that a living process writes to, not one whose process is gone", async () => {
+    const place = fresh();
+    await judge(place, new ScriptedJudge(), { limit: 3 });
+    writeFileSync(join(place, "writing.pid"), String(process.ppid));
+    await expect(judge(place, new ScriptedJudge(), { limit: 3 })).rejects.toMatchObject({
+      code: "RUN_LOCKED",
+    });
+    writeFileSync(join(place, "writing.pid"), "99999999");
+    await judge(place, new ScriptedJudge(), { limit: 3 });
+    expect(existsSync(join(place, "writing.pid"))).toBe(false);
   });
 
   test("items that share an id are all judged, also when resumed between them", async () => {
