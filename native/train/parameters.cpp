@@ -28,6 +28,33 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+void check_groups(const std::vector<int32_t>& groups, int vocabulary) {
+  if (!groups.empty() && groups.size() != static_cast<size_t>(vocabulary)) {
+    throw Error("INVALID_ARGUMENT", "Expected a group for each of " + std::to_string(vocabulary) +
+                                        " tokens but received " + std::to_string(groups.size()));
+  }
+  for (const int32_t group : groups) {
+    if (group < 0 || group >= vocabulary) {
+      throw Error("INVALID_ARGUMENT", "Expected token groups below the vocabulary size but received " +
+                                          std::to_string(group));
+    }
+  }
+}
+
+// Gives each token most of the embedding of the token that its group is named after.
+void start_alike(std::vector<float>& embeddings, int64_t width, const std::vector<int32_t>& groups) {
+  constexpr float own_share = 0.3f;
+  const float group_share = std::sqrt(1.0f - own_share * own_share);
+  const std::vector<float> own = embeddings;
+  for (size_t token = 0; token < groups.size(); ++token) {
+    const size_t group = static_cast<size_t>(groups[token]);
+    if (group == token) continue;
+    for (size_t i = 0; i < static_cast<size_t>(width); ++i) {
+      embeddings[token * width + i] = group_share * own[group * width + i] + own_share * own[token * width + i];
+    }
+  }
+}
+
 }  // namespace
 
 std::string layer_tensor(int layer, const char* part) {
@@ -76,35 +103,18 @@ void Parameters::add(const std::string& name, int64_t columns, int64_t rows) {
 }
 
 void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_groups) {
-  if (!token_groups.empty() && token_groups.size() != static_cast<size_t>(shape_.vocabulary)) {
-    throw Error("INVALID_ARGUMENT", "Expected a group for each of " + std::to_string(shape_.vocabulary) +
-                                        " tokens but received " + std::to_string(token_groups.size()));
-  }
+  check_groups(token_groups, shape_.vocabulary);
   Gaussian gaussian(seed);
   for (const Parameter& parameter : parameters_) {
     const int64_t columns = parameter.weight->ne[0];
-    const int64_t rows = parameter.weight->ne[1];
-    std::vector<float> values(static_cast<size_t>(columns * rows), 1.0f);
+    std::vector<float> values(static_cast<size_t>(ggml_nelements(parameter.weight)), 1.0f);
     if (parameter.is_matrix) {
       const bool into_residual =
           ends_with(parameter.name, "attn_output.weight") || ends_with(parameter.name, "ffn_down.weight");
       const float deviation = 1.0f / std::sqrt(static_cast<float>(columns)) /
                               (into_residual ? std::sqrt(2.0f * static_cast<float>(shape_.layers)) : 1.0f);
       for (float& value : values) value = deviation * gaussian();
-      if (parameter.name == "token_embd.weight" && !token_groups.empty()) {
-        constexpr float own_share = 0.3f;
-        const std::vector<float> own = values;
-        for (int64_t token = 0; token < rows; ++token) {
-          const int32_t group = token_groups[static_cast<size_t>(token)];
-          if (group < 0 || group >= rows)
-            throw Error("INVALID_ARGUMENT", "Expected token groups below the vocabulary size");
-          if (group == token) continue;
-          for (int64_t i = 0; i < columns; ++i) {
-            values[token * columns + i] = std::sqrt(1.0f - own_share * own_share) * own[group * columns + i] +
-                                          own_share * own[token * columns + i];
-          }
-        }
-      }
+      if (parameter.name == "token_embd.weight") start_alike(values, columns, token_groups);
     }
     ggml_backend_tensor_set(parameter.weight, values.data(), 0, values.size() * sizeof(float));
   }

@@ -44,6 +44,35 @@ static void a_resumed_run_is_the_same_run() {
   CHECK(all_weights(*first) != all_weights(*whole));
 }
 
+static void tokens_of_a_group_start_alike() {
+  std::vector<int32_t> groups(256);
+  for (int32_t token = 0; token < 256; ++token) groups[token] = token;
+  groups[20] = 10;
+  write_byte_vocabulary("train_resume_test.vocabulary.gguf", 256);
+  const auto trainer = Trainer::create("train_resume_test.vocabulary.gguf", small_shape(), 1, groups, {});
+  const ggml_tensor* embeddings = trainer->parameters().named("token_embd.weight").weight;
+  const auto row = [&](int token) {
+    std::vector<float> values(32);
+    ggml_backend_tensor_get(embeddings, values.data(), token * 32 * sizeof(float), 32 * sizeof(float));
+    return values;
+  };
+  const auto cosine = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      ab += double{a[i]} * b[i];
+      aa += double{a[i]} * a[i];
+      bb += double{b[i]} * b[i];
+    }
+    return ab / std::sqrt(aa * bb);
+  };
+  CHECK(cosine(row(10), row(20)) > 0.8);
+  CHECK(cosine(row(10), row(20)) < 0.9999);
+  CHECK(cosine(row(10), row(21)) < 0.7);
+  groups[3] = 256;
+  CHECK_THROWS(Trainer::create("train_resume_test.vocabulary.gguf", small_shape(), 1, groups, {}), Error);
+  CHECK_THROWS(Trainer::create("train_resume_test.vocabulary.gguf", small_shape(), 1, {0, 1}, {}), Error);
+}
+
 static void training_lowers_the_loss() {
   const auto trainer = small_trainer("train_resume_test");
   const auto sequences = random_sequences(6, 256, 1);
@@ -91,6 +120,7 @@ static void a_loss_that_is_not_finite_is_an_error_and_leaves_no_gradient() {
 
 int main() {
   a_resumed_run_is_the_same_run();
+  tokens_of_a_group_start_alike();
   training_lowers_the_loss();
   bad_input_changes_nothing();
   a_loss_that_is_not_finite_is_an_error_and_leaves_no_gradient();
