@@ -2,6 +2,10 @@ export type { Engine, EngineInfo, RequestUsage, SampleRequest, Sampling } from "
 export { LocalEngine } from "./engine/local.js";
 export { ProcessEngine } from "./engine/process.js";
 export { type ErrorCode, SpctError } from "./errors.js";
+export type { Benchmark, Item, Score } from "./eval/benchmark.js";
+export { benchmarks, findBenchmark } from "./eval/benchmarks/index.js";
+export { type EvaluateOptions, evaluate } from "./eval/evaluate.js";
+export type { Metrics } from "./eval/evaluation.js";
 export { type JudgementParts, readParts } from "./extract/parts.js";
 export { type Extraction, type ExtractionOptions, extractScores, extractWinner } from "./extract/scores.js";
 export { Grm } from "./judge.js";

@@ -64,7 +64,7 @@ Samples without readable scores: ${(100 * figures.invalid).toFixed(2)} %.
   for everything else.
 - Supervised fine-tuning from random weights (seed ${seed}) on judgements written by the task's checker: ${schedule.steps} steps of
   ${batchItems} items, AdamW, learning rate ${schedule.peak} with half a cosine down; few words and plain wording first
-  (\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} cores in the last session.
+  (\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} cores in the last run.
 - Meta RM: a linear head on the judge's own last hidden state, binary cross-entropy on ${metaSamples} sampled judgements of
   each of ${metaItems} items that are in neither set.
 `;
