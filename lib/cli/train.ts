@@ -2,14 +2,14 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { SpctError } from "../errors.js";
 import { loadAddon } from "../native.js";
-import { ChatTemplate } from "../prompt/chat.js";
-import { epochs, type ModelText, toExample } from "../train/conversations.js";
+import { epochs, modelText, toExample } from "../train/conversations.js";
 import { readConversations } from "../train/dataset.js";
-import type { NativeTrainer } from "../train/native.js";
 import { type SftReport, trainSft } from "../train/sft.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
+import { registerTrainRl } from "./train_rl.js";
+import { stopOnInterrupt, toMatrixType } from "./training.js";
 
 interface SftFlags {
   model: string;
@@ -53,11 +53,7 @@ export function registerTrain(program: Command, invocation: Invocation): void {
     .action(async (flags: SftFlags) => {
       invocation.exitCode = await sft(flags, invocation.terminal);
     });
-}
-
-function toMatrixType(text: string): string {
-  if (["f32", "f16", "q8_0"].includes(text)) return text;
-  throw new SpctError("INVALID_ARGUMENT", `Expected f32, f16 or q8_0 for --type but received ${text}`);
+  registerTrainRl(train, invocation);
 }
 
 async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
@@ -84,8 +80,12 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
     if (result.finished) await trainer.save(flags.out, flags.type);
     progress.stop();
     if (flags.json) terminal.print(JSON.stringify({ ...result, checkpoint: checkpointPath, out: flags.out }));
-    else if (result.finished) terminal.print(`${flags.out}: ${result.steps} steps, loss ${result.loss.toFixed(4)}`);
-    else terminal.print(`Stopped after ${result.steps} of ${steps} steps; the same command continues from ${checkpointPath}`);
+    else if (result.finished)
+      terminal.print(`${flags.out}: ${result.steps} steps, loss ${result.loss.toFixed(4)}`);
+    else
+      terminal.print(
+        `Stopped after ${result.steps} of ${steps} steps; the same command continues from ${checkpointPath}`,
+      );
     return result.finished ? 0 : 1;
   } finally {
     stop.release();
@@ -93,23 +93,7 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
   }
 }
 
-async function modelText(path: string, trainer: NativeTrainer): Promise<ModelText> {
-  const { chatTemplate, bosToken, eosToken } = trainer.info;
-  if (chatTemplate === null) throw new SpctError("NO_CHAT_TEMPLATE", `${path} has no chat template`);
-  if (eosToken === null) throw new SpctError("UNSUPPORTED_MODEL", `${path} names no end token`);
-  const vocabulary = await loadAddon().loadVocabulary(path);
-  return { vocabulary, chat: new ChatTemplate(chatTemplate), bosToken: bosToken ?? "", eosToken };
-}
-
 export function describe({ step, steps, loss, tokensPerSecond, secondsLeft }: SftReport): string {
   const minutes = Math.ceil(secondsLeft / 60);
   return `Step ${step}/${steps}, loss ${loss.toFixed(4)}, ${Math.round(tokensPerSecond)} tokens/s, ${minutes} min left`;
-}
-
-/** Ctrl-C ends the training after the step in hand; a second one ends the process. */
-export function stopOnInterrupt(): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  process.once("SIGINT", abort);
-  return { signal: controller.signal, release: () => void process.off("SIGINT", abort) };
 }

@@ -1,6 +1,9 @@
-import type { NativeVocabulary } from "../native.js";
-import type { ChatTemplate } from "../prompt/chat.js";
+import { SpctError } from "../errors.js";
+import { loadAddon, type NativeVocabulary } from "../native.js";
+import { ChatTemplate } from "../prompt/chat.js";
+import type { Message } from "../types.js";
 import type { Conversation, Example } from "./dataset.js";
+import type { NativeTrainer } from "./native.js";
 import { Random } from "./random.js";
 
 export interface ModelText {
@@ -10,28 +13,40 @@ export interface ModelText {
   eosToken: string;
 }
 
+/** What turns conversations into tokens of the model at `path`, which `trainer` trains. */
+export async function modelText(path: string, trainer: NativeTrainer): Promise<ModelText> {
+  const { chatTemplate, bosToken, eosToken } = trainer.info;
+  if (chatTemplate === null) throw new SpctError("NO_CHAT_TEMPLATE", `${path} has no chat template`);
+  if (eosToken === null) throw new SpctError("UNSUPPORTED_MODEL", `${path} names no end token`);
+  const vocabulary = await loadAddon().loadVocabulary(path);
+  return { vocabulary, chat: new ChatTemplate(chatTemplate), bosToken: bosToken ?? "", eosToken };
+}
+
+/** A prompt as the engine would tokenize it. */
+export function promptOf(
+  { vocabulary, chat, bosToken, eosToken }: ModelText,
+  messages: Message[],
+): Promise<Int32Array> {
+  return vocabulary.tokenize(chat.render(messages, { bosToken, eosToken }));
+}
+
 /** A conversation as the engine would tokenize it, and its answer with the model's end token. */
 export async function toExample(model: ModelText, { messages, completion }: Conversation): Promise<Example> {
-  const { vocabulary, chat, bosToken, eosToken } = model;
   const [prompt, answer] = await Promise.all([
-    vocabulary.tokenize(chat.render(messages, { bosToken, eosToken })),
-    vocabulary.tokenize([
+    promptOf(model, messages),
+    model.vocabulary.tokenize([
       { text: completion, special: false },
-      { text: eosToken, special: true },
+      { text: model.eosToken, special: true },
     ]),
   ]);
   return { prompt, completion: answer };
 }
 
 /** Batches of a fixed set: every epoch takes each example once, in an order drawn from the seed and the epoch. */
-export function epochs(
-  examples: readonly Example[],
-  batchItems: number,
-  seed: number,
-): (step: number) => Example[] {
+export function epochs<T>(examples: readonly T[], batchItems: number, seed: number): (step: number) => T[] {
   const perEpoch = Math.ceil(examples.length / batchItems);
   let current = -1;
-  let order: Example[] = [];
+  let order: T[] = [];
   return (step) => {
     const epoch = Math.floor(step / perEpoch);
     if (epoch !== current) {
