@@ -35,8 +35,8 @@ void check_groups(const std::vector<int32_t>& groups, int vocabulary) {
   }
   for (const int32_t group : groups) {
     if (group < 0 || group >= vocabulary) {
-      throw Error("INVALID_ARGUMENT", "Expected token groups below the vocabulary size but received " +
-                                          std::to_string(group));
+      throw Error("INVALID_ARGUMENT",
+                  "Expected token groups below the vocabulary size but received " + std::to_string(group));
     }
   }
 }
