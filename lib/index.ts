@@ -11,6 +11,7 @@ export { type Extraction, type ExtractionOptions, extractScores, extractWinner }
 export { Grm } from "./judge.js";
 export { PromptTemplate, type PromptVariables } from "./prompt/template.js";
 export { type JudgementRecord, readJudgements, type SampleRecord, toRecord } from "./records.js";
+export { type RewardBatch, type RewardFunctionOptions, rewardFunction } from "./reward_function.js";
 export type { JudgeManyOptions, JudgeOptions, LoadOptions } from "./settings.js";
 export { loadTemplate } from "./templates.js";
 export type * from "./types.js";
