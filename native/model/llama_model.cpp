@@ -1,6 +1,7 @@
 #include "model/llama_model.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -16,14 +17,14 @@ namespace spct {
 namespace {
 
 // llama.cpp says why a load failed only in its log.
-thread_local std::string last_log_error;
+thread_local std::string first_log_error;
 
 void start_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
     llama_log_set(
         [](ggml_log_level level, const char* text, void*) {
-          if (level == GGML_LOG_LEVEL_ERROR) last_log_error = text;
+          if (level == GGML_LOG_LEVEL_ERROR && first_log_error.empty()) first_log_error = text;
         },
         nullptr);
     llama_backend_init();
@@ -31,7 +32,7 @@ void start_backend() {
 }
 
 std::string reason() {
-  std::string text = last_log_error;
+  std::string text = first_log_error;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text.empty() ? "llama.cpp gave no reason" : text;
 }
@@ -45,7 +46,7 @@ void check_file(const std::string& path) {
 }
 
 std::unique_ptr<llama_model, LlamaDeleter> load_file(const std::string& path, const llama_model_params& params) {
-  last_log_error.clear();
+  first_log_error.clear();
   std::unique_ptr<llama_model, LlamaDeleter> model;
   try {
     model.reset(llama_model_load_from_file(path.c_str(), params));
@@ -73,6 +74,21 @@ int32_t default_context(const llama_model* model) {
 }
 
 int32_t default_threads() { return static_cast<int32_t>(std::max(1U, std::thread::hardware_concurrency())); }
+
+// llama.cpp's own description, with the number of parameters where it knows no name for the size.
+std::string description_of(const llama_model* model) {
+  std::string text(256, '\0');
+  text.resize(static_cast<size_t>(std::clamp(llama_model_desc(model, text.data(), text.size()), 0, 255)));
+  const auto replace = [&](const std::string& part, const std::string& by) {
+    const size_t at = text.find(part);
+    if (at != std::string::npos) text.replace(at, part.size(), by);
+  };
+  char millions[32];
+  std::snprintf(millions, sizeof millions, "%.1fM", static_cast<double>(llama_model_n_params(model)) / 1e6);
+  replace("?B", millions);
+  replace("(guessed) ", "");
+  return text;
+}
 
 bool uses_gpu(int32_t gpu_layers) {
   if (gpu_layers == 0) return false;
@@ -171,7 +187,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
   params.samplers = samplers.data();
   params.n_samplers = samplers.size();
 
-  last_log_error.clear();
+  first_log_error.clear();
   try {
     context_.reset(llama_init_from_model(model_.get(), params));
   } catch (const std::exception& error) {
@@ -191,9 +207,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
 
 void LlamaModel::describe(const ModelOptions& options) {
   const llama_model* model = model_.get();
-  std::string text(256, '\0');
-  const int32_t length = llama_model_desc(model, text.data(), text.size());
-  info_.description = text.substr(0, static_cast<size_t>(std::clamp(length, 0, 255)));
+  info_.description = description_of(model);
   info_.architecture = meta(model, "general.architecture");
   info_.backend = uses_gpu(options.gpu_layers) ? "gpu" : "cpu";
   if (const char* chat_template = llama_model_chat_template(model, nullptr)) {
@@ -247,7 +261,7 @@ DecodeStatus LlamaModel::decode(const std::vector<BatchToken>& batch, std::vecto
   view.logits = outputs.data();
 
   sampler_->set_work(&draws, &heads);
-  last_log_error.clear();
+  first_log_error.clear();
   int32_t status = 0;
   try {
     status = llama_decode(context_.get(), view);
