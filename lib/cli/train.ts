@@ -8,6 +8,7 @@ import { type SftReport, trainSft } from "../train/sft.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
+import { registerTrainExport } from "./train_export.js";
 import { registerTrainRl } from "./train_rl.js";
 import { stopOnInterrupt, toMatrixType } from "./training.js";
 
@@ -54,6 +55,7 @@ export function registerTrain(program: Command, invocation: Invocation): void {
       invocation.exitCode = await sft(flags, invocation.terminal);
     });
   registerTrainRl(train, invocation);
+  registerTrainExport(train, invocation);
 }
 
 async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
