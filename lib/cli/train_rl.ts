@@ -104,6 +104,7 @@ async function rl(flags: RlFlags, terminal: Terminal): Promise<number> {
   }
   choice("grpo", "bnpo", "dr_grpo", "dapo")(flags.normalization, "normalization");
   choice("group", "batch", "none")(flags.scale, "scale");
+  if (!(flags.beta >= 0)) throw invalidArgument("beta", "a number of at least 0", flags.beta);
   if (!(flags.temperature > 0)) throw invalidArgument("temperature", "a number above 0", flags.temperature);
   const items = await trainingItems(flags);
   const heldOut = await heldOutItems(flags);
@@ -194,7 +195,11 @@ function liveJudge(flags: RlFlags, files: ModelFiles): LiveJudge {
   return new LiveJudge(`${flags.out}.live.gguf`, "f16", { template: templateOf(flags, files), threads });
 }
 
-function openReference({ reference, threads }: RlFlags, { modelPath }: ModelFiles): Promise<NativeTrainer> {
+async function openReference(
+  { reference, beta, threads }: RlFlags,
+  { modelPath }: ModelFiles,
+): Promise<NativeTrainer | null> {
+  if (beta === 0) return null;
   return loadAddon().Trainer.open({ path: reference ?? modelPath, threads });
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { SpctError } from "../errors.js";
 import type { Grm } from "../judge.js";
 import { loadAddon } from "../native.js";
@@ -71,17 +71,20 @@ export interface RlResult {
 
 /**
  * Rule-based online RL (section 3.2 of the paper): judgements of the present weights, Eq. 11 as reward, GRPO with a penalty
- * towards the frozen `reference`. Goes on from where `trainer` stands. An aborted signal ends it with a checkpoint after the
- * last whole step; opening that checkpoint and calling again continues. A collapse (see CollapseWatch) ends it too, and leaves
- * the last checkpoint as it is.
+ * towards the frozen `reference` (null only when beta is 0). Goes on from where `trainer` stands. An aborted signal ends it with
+ * a checkpoint after the last whole step; opening that checkpoint and calling again continues. A collapse (see CollapseWatch)
+ * ends it too, and leaves the last checkpoint as it is.
  */
 export async function trainRl(
   trainer: NativeTrainer,
-  reference: NativeTrainer,
+  reference: NativeTrainer | null,
   options: RlOptions,
 ): Promise<RlResult> {
   const { judge, schedule, checkpointPath, checkpointEvery = 20, logPath, signal } = options;
   const { step: first, collapse } = readNote(trainer.info.note);
+  if (reference === null && options.grpo?.beta !== 0) {
+    throw new SpctError("INVALID_ARGUMENT", "Expected a reference, or a beta of 0");
+  }
   const watch = new CollapseWatch(collapse);
   const start = performance.now();
   const save = async (done: number) => {
@@ -117,7 +120,7 @@ export async function trainRl(
 
 async function trainStep(
   trainer: NativeTrainer,
-  reference: NativeTrainer,
+  reference: NativeTrainer | null,
   grm: Grm,
   step: number,
   options: RlOptions,
@@ -148,7 +151,7 @@ async function trainStep(
   const batch = toBatch(trajectories);
   const oldLogProbabilities = await trainer.logProbabilities(batch, temperature);
   const referenceLogProbabilities =
-    beta === 0 ? undefined : await reference.logProbabilities(batch, temperature);
+    beta === 0 ? undefined : await reference?.logProbabilities(batch, temperature);
   const compared = clock.lap();
   const rewards = Float64Array.from(trajectories, ({ reward }) => reward);
   const advantages = loadAddon().groupAdvantages(rewards, groupSize, options.advantageScale ?? "group");
@@ -230,20 +233,29 @@ function readNote(note: string): { step: number; collapse?: CollapseState } {
   throw new SpctError("BAD_CHECKPOINT", "The checkpoint was not written by reinforcement learning");
 }
 
-/** Drops the lines of steps that the checkpoint does not know, which will be taken again. */
+/** Drops what an earlier run wrote at the end of the log after its checkpoint, as these steps will be taken again; from a run
+ * without a checkpoint only a line that was cut short. */
 async function cutLog(path: string, step: number): Promise<void> {
   if (!existsSync(path)) return;
-  const lines = (await readFile(path, "utf8")).split("\n");
-  const kept = lines.filter((line) => line !== "" && stepOf(line) <= step);
-  await writeFile(path, kept.map((line) => `${line}\n`).join(""));
+  const text = await readFile(path, "utf8");
+  const lines = text.split("\n").filter((line) => line !== "");
+  const lost = (line: string) => {
+    const logged = stepOf(line);
+    return logged === null || (step > 0 && logged > step);
+  };
+  while (lines.length > 0 && lost(lines.at(-1)!)) lines.pop();
+  const kept = lines.map((line) => `${line}\n`).join("");
+  if (kept === text) return;
+  await writeFile(`${path}.part`, kept);
+  await rename(`${path}.part`, path);
 }
 
-/** A line that was cut short belongs to no step. */
-function stepOf(line: string): number {
+/** Null for a line that was cut short. */
+function stepOf(line: string): number | null {
   try {
-    return (JSON.parse(line) as RlReport).step;
+    return Number((JSON.parse(line) as Partial<RlReport>).step);
   } catch {
-    return Number.POSITIVE_INFINITY;
+    return null;
   }
 }
 

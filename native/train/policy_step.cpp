@@ -13,9 +13,9 @@ constexpr float rounding = 1e-3f;
 
 void check_rollout(const Sequence& sequence, const Rollout& rollout, bool needs_reference) {
   const size_t tokens = static_cast<size_t>(sequence.completion_size());
-  const size_t references = needs_reference ? tokens : 0;
+  const size_t references = rollout.reference_log_probabilities.size();
   if (rollout.mask.size() != tokens || rollout.old_log_probabilities.size() != tokens ||
-      rollout.reference_log_probabilities.size() != references) {
+      (references != tokens && (needs_reference || references > 0))) {
     throw Error("INVALID_ARGUMENT", "Expected a mask, an old and (unless beta is 0) a reference log-probability for " +
                                         std::to_string(tokens) + " completion tokens");
   }

@@ -181,6 +181,32 @@ describe("a run", () => {
     expect(JSON.parse(kept.info.note).step).toBe(steps - 1);
   });
 
+  test("without a checkpoint leaves an older log alone", async () => {
+    const logPath = file("older.jsonl");
+    const older = '{"step":7,"of":"another run"}\n';
+    await writeFile(logPath, `${older}{"step":8,"of":"a line cut sh`);
+    const { train } = await prepare("older", {
+      logPath,
+      schedule: { steps: 1, peak: 1e-3, warmup: 0, floor: 1 },
+    });
+    await train();
+    const text = await readFile(logPath, "utf8");
+    expect(text.startsWith(older)).toBe(true);
+    expect(JSON.parse(text.slice(older.length)).step).toBe(1);
+  });
+
+  test("needs a reference unless beta is 0", async () => {
+    const { trainer, judge, all } = await prepare("free");
+    const schedule = { steps: 1, peak: 1e-3, warmup: 0, floor: 1 };
+    try {
+      await expect(trainRl(trainer, null, all)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+      const result = await trainRl(trainer, null, { ...all, schedule, grpo: { beta: 0 } });
+      expect(result).toEqual({ finished: true, steps: 1 });
+    } finally {
+      await judge.close();
+    }
+  });
+
   test("does not go on from a checkpoint of another kind", async () => {
     const trainer = await loadAddon().Trainer.open({ path: modelPath });
     await trainer.saveCheckpoint(file("other.gguf"), "epoch 3");
@@ -230,6 +256,7 @@ describe("spct train rl", () => {
     [["--task", "poetry"], "INVALID_ARGUMENT"],
     [[], "INVALID_ARGUMENT"],
     [["--task", "requirements", "--normalization", "mean"], "INVALID_ARGUMENT"],
+    [["--task", "requirements", "--beta", "-1"], "INVALID_ARGUMENT"],
     [["--data", file("missing.jsonl")], "FILE_NOT_FOUND"],
   ])("refuses %j", async (args, code) => {
     const { printed } = await invoke("--out", file("never.gguf"), ...args);

@@ -122,6 +122,13 @@ static void masked_tokens_do_not_count() {
   for (Rollout& rollout : rollouts) std::fill(rollout.mask.begin(), rollout.mask.end(), uint8_t{0});
   const auto result = trainer->policy_step(sequences, rollouts, {}, 1.0f);
   CHECK(result.loss == 0 && result.gradient_norm == 0 && result.kl == 0 && result.completion_tokens == 0);
+  GrpoOptions without_penalty;
+  without_penalty.beta = 0;
+  trainer->policy_step(sequences, rollouts, without_penalty, 0.0f);
+  for (Rollout& rollout : rollouts) rollout.reference_log_probabilities.clear();
+  trainer->policy_step(sequences, rollouts, without_penalty, 0.0f);
+  rollouts = rollouts_of(*trainer, sequences, 1.0);
+  std::fill(rollouts[0].mask.begin(), rollouts[0].mask.end(), uint8_t{0});
   // What the old policy thought of a masked token does not matter.
   rollouts[0].old_log_probabilities[0] = std::nanf("");
   trainer->policy_step(sequences, rollouts, {}, 1.0f);
