@@ -43,10 +43,17 @@ try {
     ...args.filter((arg) => arg.startsWith("-D")).map((arg) => `--C${arg.slice(1)}`),
   );
   const everything = args.includes("--tests") || args.includes("--bench");
-  cmake("build", "--parallel", String(availableParallelism()), ...(everything ? [] : ["--target", "spct_addon"]));
+  cmake(
+    "build",
+    "--parallel",
+    String(availableParallelism()),
+    ...(everything ? [] : ["--target", "spct_addon"]),
+  );
   writeFileSync(join(root, "build", ".built"), "");
   if (args.includes("--tests")) writeFileSync(join(root, "build", ".built-tests"), "");
 } catch {
-  console.error("the native build failed: see the messages above; it needs a C++17 compiler and CMake >= 3.20");
+  console.error(
+    "the native build failed: see the messages above; it needs a C++17 compiler and CMake >= 3.20",
+  );
   process.exit(1);
 }

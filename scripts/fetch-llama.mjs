@@ -16,7 +16,11 @@ if (existsSync(join(target, "CMakeLists.txt"))) process.exit(0);
 mkdirSync(dirname(target), { recursive: true });
 const work = mkdtempSync(join(dirname(target), "fetch-"));
 const run = (command, args) =>
-  execFileSync(command, args, { cwd: work, stdio: ["ignore", "pipe", "inherit"], shell: process.platform === "win32" });
+  execFileSync(command, args, {
+    cwd: work,
+    stdio: ["ignore", "pipe", "inherit"],
+    shell: process.platform === "win32",
+  });
 try {
   console.log(`fetching llama.cpp v0.5.0 (${commit.slice(0, 7)}, 36 MB, inside ${carrier})`);
   const [{ filename }] = JSON.parse(run("npm", ["pack", carrier, "--json", "--loglevel=error"]).toString());
@@ -24,7 +28,14 @@ try {
   const found = createHash("sha512").update(readFileSync(tarball)).digest("base64");
   if (found !== sha512) throw new Error(`${carrier}: expected SHA-512 ${sha512} but received ${found}`);
   run("tar", ["xzf", filename, "package/llama/gitRelease.bundle"]);
-  run("git", ["-c", "advice.detachedHead=false", "clone", "--quiet", "package/llama/gitRelease.bundle", "source"]);
+  run("git", [
+    "-c",
+    "advice.detachedHead=false",
+    "clone",
+    "--quiet",
+    "package/llama/gitRelease.bundle",
+    "source",
+  ]);
   const head = run("git", ["-C", "source", "rev-parse", "HEAD"]).toString().trim();
   if (head !== commit) throw new Error(`llama.cpp: expected commit ${commit} but received ${head}`);
   renameSync(join(work, "source"), target);

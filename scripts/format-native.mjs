@@ -11,4 +11,6 @@ const files = execFileSync("git", ["ls-files", "*.cpp", "*.h", "*.cu", "*.cuh"],
   .filter(Boolean);
 const mode = process.argv.includes("--check") ? ["--dry-run", "-Werror"] : ["-i"];
 const clangFormat = createRequire(import.meta.url).resolve("clang-format/index.js");
-process.exit(spawnSync(process.execPath, [clangFormat, ...mode, ...files], { cwd: root, stdio: "inherit" }).status);
+process.exit(
+  spawnSync(process.execPath, [clangFormat, ...mode, ...files], { cwd: root, stdio: "inherit" }).status,
+);

@@ -25,7 +25,9 @@ const step = (title, command, args) => {
 };
 const version = (command) => {
   try {
-    return execFileSync(command, ["--version"]).toString().match(/\d+\.\d+/)[0];
+    return execFileSync(command, ["--version"])
+      .toString()
+      .match(/\d+\.\d+/)[0];
   } catch {
     return undefined;
   }

@@ -9,7 +9,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const total = { passed: 0, failed: 0, skipped: 0 };
 const run = (command, args) => {
   console.log(`\n> ${[command, ...args].join(" ").replace(process.execPath, "node")}`);
-  return spawnSync(command, args, { cwd: root, stdio: "inherit", shell: process.platform === "win32" }).status;
+  return spawnSync(command, args, { cwd: root, stdio: "inherit", shell: process.platform === "win32" })
+    .status;
 };
 const count = (passed, failed, skipped) => {
   total.passed += passed;
@@ -18,7 +19,14 @@ const count = (passed, failed, skipped) => {
 };
 
 const ctestReport = join(root, "build", "ctest.xml");
-run("ctest", ["--test-dir", "build/cmake/test/native", "--output-on-failure", "--no-tests=error", "--output-junit", ctestReport]);
+run("ctest", [
+  "--test-dir",
+  "build/cmake/test/native",
+  "--output-on-failure",
+  "--no-tests=error",
+  "--output-junit",
+  ctestReport,
+]);
 const suite = readFileSync(ctestReport, "utf8").match(/<testsuite[^>]*>/)[0];
 const attribute = (name) => Number(suite.match(new RegExp(`\\b${name}="(\\d+)"`))[1]);
 const [tests, failures, skipped] = ["tests", "failures", "skipped"].map(attribute);
@@ -26,7 +34,11 @@ count(tests - failures - skipped, failures, skipped);
 
 const vitestReport = join(root, "build", "vitest.json");
 const vitest = run(process.execPath, [
-  "node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${vitestReport}`,
+  "node_modules/vitest/vitest.mjs",
+  "run",
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=${vitestReport}`,
 ]);
 const report = JSON.parse(readFileSync(vitestReport, "utf8"));
 count(report.numPassedTests, report.numFailedTests, report.numPendingTests + report.numTodoTests);

@@ -19,7 +19,9 @@ const users = (header: RegExp) =>
 
 describe("native", () => {
   test("only the binding knows Node", () => {
-    expect(users(/^(napi|node_api|js_native_api)\.h$/).filter((path) => !path.startsWith("native/binding/"))).toEqual([]);
+    expect(
+      users(/^(napi|node_api|js_native_api)\.h$/).filter((path) => !path.startsWith("native/binding/")),
+    ).toEqual([]);
   });
 
   test("only the model and the trainer know llama.cpp", () => {
@@ -28,7 +30,9 @@ describe("native", () => {
   });
 
   test("only cuda/ knows CUDA", () => {
-    expect(users(/^(cuda(?!\/)|cub\/|cooperative_groups)/).filter((path) => !path.startsWith("cuda/"))).toEqual([]);
+    expect(
+      users(/^(cuda(?!\/)|cub\/|cooperative_groups)/).filter((path) => !path.startsWith("cuda/")),
+    ).toEqual([]);
   });
 
   test("scoring stands alone, and the engine on scoring and the model's interface", () => {
@@ -41,7 +45,9 @@ describe("native", () => {
           .filter((name) => ours.test(name) && !name.startsWith(`${folder}/`)),
       );
     expect([...reached("scoring")]).toEqual([]);
-    expect([...reached("engine")].filter((name) => name !== "model/model.h" && !name.startsWith("scoring/"))).toEqual([]);
+    expect(
+      [...reached("engine")].filter((name) => name !== "model/model.h" && !name.startsWith("scoring/")),
+    ).toEqual([]);
     expect([...reached("model")].filter((name) => !name.startsWith("scoring/"))).toEqual([]);
   });
 });
@@ -66,7 +72,8 @@ describe("lib", () => {
 
   test("nothing below the command line imports it", () => {
     const wrong = imports.filter(
-      ({ path, targets }) => !path.startsWith("lib/cli/") && targets.some((target) => target.startsWith("lib/cli/")),
+      ({ path, targets }) =>
+        !path.startsWith("lib/cli/") && targets.some((target) => target.startsWith("lib/cli/")),
     );
     expect(wrong.map(({ path }) => path)).toEqual([]);
   });
