@@ -9,7 +9,7 @@ import { heldOutItems } from "./held_out.js";
 import { judgeVocabulary, wordGroups } from "./judge_vocabulary.js";
 import { type JudgeFigures, measureJudge } from "./measure.js";
 import { fileHash, fitMetaHead, type LabelledJudgement } from "./meta.js";
-import { modelCard } from "./model_card.js";
+import { modelCard, recipeTraining } from "./model_card.js";
 import type { NativeTrainer } from "./native.js";
 import { compactPrompt, promptTokens } from "./prompt_tokens.js";
 import { trainSft } from "./sft.js";
@@ -61,8 +61,7 @@ export async function makeDefaultJudge(options: MakeOptions): Promise<boolean> {
     modelCard({
       figures,
       parameters: trainer.info.parameters,
-      minutes,
-      recipe: defaultRecipe,
+      training: recipeTraining(minutes),
       metaItems,
       metaSamples,
     }),

@@ -1,25 +1,18 @@
 import type { Accuracy } from "./accuracy.js";
-import type { defaultRecipe } from "./default_judge.js";
+import { defaultRecipe } from "./default_judge.js";
 import type { JudgeFigures } from "./measure.js";
 
 export interface ModelCardFacts {
   figures: JudgeFigures;
   parameters: number;
-  minutes: number;
-  recipe: typeof defaultRecipe;
+  /** How the weights came about, from the first step on. */
+  training: string;
   metaItems: number;
   metaSamples: number;
 }
 
-export function modelCard({
-  figures,
-  parameters,
-  minutes,
-  recipe,
-  metaItems,
-  metaSamples,
-}: ModelCardFacts): string {
-  const { shape, schedule, batchItems, seed, threads } = recipe;
+export function modelCard({ figures, parameters, training, metaItems, metaSamples }: ModelCardFacts): string {
+  const { shape } = defaultRecipe;
   const rows: [string, Accuracy][] = [["greedy", figures.greedy]];
   for (const [k, accuracy] of Object.entries(figures.voting)) rows.push([`voting @${k}`, accuracy]);
   for (const [k, accuracy] of Object.entries(figures.meta)) {
@@ -29,7 +22,7 @@ export function modelCard({
 
 \`default.gguf\` is a judge of ${(parameters / 1e6).toFixed(2)} million parameters that was trained in this repository, so that judging
 works offline on the first run. \`default.head.gguf\` is its fused meta RM, \`default.json\` what it recommends for itself.
-\`npm run train:default\` makes all of them again from nothing.
+\`npm run train:default\` makes such files from nothing.
 
 ## What it can judge
 
@@ -62,10 +55,18 @@ Samples without readable scores: ${(100 * figures.invalid).toFixed(2)} %.
 
 - Llama architecture, ${shape.layers} layers, width ${shape.embedding}, ${shape.heads} heads, matrices stored as Q8_0; a vocabulary of words with single bytes
   for everything else.
-- Supervised fine-tuning from random weights (seed ${seed}) on judgements written by the task's checker: ${schedule.steps} steps of
-  ${batchItems} items, AdamW, learning rate ${schedule.peak} with half a cosine down; few words and plain wording first
-  (\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} cores in the last run.
+- Supervised fine-tuning from random weights on judgements written by the task's checker: ${training}
 - Meta RM: a linear head on the judge's own last hidden state, binary cross-entropy on ${metaSamples} sampled judgements of
   each of ${metaItems} items that are in neither set.
 `;
+}
+
+/** The steps of the recipe, for the card of a judge that it made. */
+export function recipeTraining(minutes: number): string {
+  const { schedule, batchItems, seed, threads } = defaultRecipe;
+  return (
+    `\`npm run train:default\`, seed ${seed}: ${schedule.steps} steps of\n  ${batchItems} items, AdamW, learning rate ` +
+    `${schedule.peak} with half a cosine down; few words and plain wording first\n  ` +
+    `(\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} threads in the last session.`
+  );
 }
