@@ -55,9 +55,8 @@ describe("the vocabulary", () => {
   });
 
   test("escapes its texts as llama.cpp reads them", () => {
-    const { value } = new Vocabulary(["a\\\n", "é"]).toGguf().get("tokenizer.ggml.tokens")! as {
-      value: string[];
-    };
+    const entry = new Vocabulary(["a\\\n", "é"]).toGguf().get("tokenizer.ggml.tokens");
+    const value = entry?.value as readonly string[];
     expect(value[0]).toBe("\\x00");
     expect(value[10]).toBe("\\n");
     expect(value[92]).toBe("\\\\");
@@ -69,7 +68,15 @@ describe("a prompt", () => {
   test("is what the compact template writes", async () => {
     const template = await loadTemplate("compact");
     const responses = ["one line", "another"];
-    expect(compactPrompt("Write.", responses)).toBe(template.render({ query: "Write.", responses }));
+    const rendered = template.render({
+      query: "Write.",
+      conversation: [{ role: "user", content: "Write." }],
+      responses,
+      count: responses.length,
+      wants_principles: true,
+      answer: "scores",
+    });
+    expect(compactPrompt("Write.", responses)).toBe(rendered);
   });
 
   test("opens the assistant's turn, and an answer closes it", () => {
