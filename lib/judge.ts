@@ -81,7 +81,8 @@ export class Grm {
     queries: Iterable<Query> | AsyncIterable<Query>,
     options: JudgeManyOptions = {},
   ): AsyncGenerator<Verdict, void, undefined> {
-    return judgeInOrder((query, each) => this.judge(query, each), queries, options);
+    const judge = (query: Query, each: JudgeOptions) => this.judge(query, each);
+    return judgeInOrder(judge, queries, options, this.#engine.info.backend);
   }
 
   /** Rejects what is being judged with CLOSED and frees the model. */

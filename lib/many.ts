@@ -9,18 +9,22 @@ import type { Query, Verdict } from "./types.js";
 type Judge = (query: Query, options: JudgeOptions) => Promise<Verdict>;
 type Outcome = { verdict: Verdict } | { error: unknown };
 
-/** Enough samples at once to fill an engine's batch twice, so that it never runs dry between queries. */
-const samplesInFlight = 128;
+/**
+ * How many samples to keep running, so that the engine does not run dry between queries. On a CPU every row of a batch walks
+ * over the cells of all other queries, so few queries at a time are faster (bench/judging.mjs).
+ */
+const samplesInFlight = (backend: string) => (backend === "cpu" ? 32 : 128);
 
 /** Judges queries several at a time and yields their verdicts in order. */
 export async function* judgeInOrder(
   judge: Judge,
   queries: Iterable<Query> | AsyncIterable<Query>,
   options: JudgeManyOptions,
+  backend: string,
 ): AsyncGenerator<Verdict, void, undefined> {
   const { concurrency, onError, each } = readJudgeManyOptions(options);
   const { k, signal } = readJudgeOptions(each, {}, Number.POSITIVE_INFINITY);
-  const limit = concurrency ?? Math.max(2, Math.ceil(samplesInFlight / k));
+  const limit = concurrency ?? Math.max(2, Math.ceil(samplesInFlight(backend) / k));
   const stopped = new AbortController();
   const eachSignal = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
   const source = iterate(queries);

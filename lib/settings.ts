@@ -103,7 +103,7 @@ const manyReaders = {
 };
 
 export interface JudgeManyOptions extends JudgeOptions {
-  /** How many queries are judged at the same time. Default: enough for 128 samples. */
+  /** How many queries are judged at the same time. Default: enough for 128 samples, on a CPU for 32. */
   concurrency?: number;
   /** Called for a query that could not be judged, which then has no verdict. Without it the first failure ends the judging. */
   onError?: (error: unknown, index: number) => void;

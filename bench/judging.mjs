@@ -1,0 +1,72 @@
+// How long judging takes with the default judge: node bench/judging.mjs [rounds]
+//   waiting   one query, k = 32, a thread on every core: OpenMP threads that sleep while they wait (what spct sets) and that spin, in turn, on an
+//             idle machine and with one core kept busy by another process
+//   in flight 32 queries, k = 8: how many are judged at the same time, in turn
+// Prints medians and the smallest and largest of the rounds, in seconds, as one JSON object.
+import { spawn, spawnSync } from "node:child_process";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+
+const self = fileURLToPath(import.meta.url);
+const rounds = Number(process.argv[2] ?? 5);
+
+const query = "Write one short line. Mention river (important). Avoid lamp. End with dog. Mention snow.";
+const responses = ["the river ran to the sea and saw a dog", "one old lamp in the snow"];
+
+async function measure(mode, argument) {
+  const { Grm } = await import("../dist/index.js");
+  const grm = await Grm.load(mode === "waiting" ? { threads: cpus().length } : {});
+  await grm.judge({ query, responses }, { k: 2 });
+  const start = performance.now();
+  if (mode === "waiting") await grm.judge({ query, responses }, { k: 32 });
+  else {
+    const queries = Array.from({ length: 32 }, () => ({ query, responses }));
+    for await (const verdict of grm.judgeMany(queries, { k: 8, concurrency: Number(argument) })) {
+      if (verdict.valid === 0) throw new Error("no valid sample");
+    }
+  }
+  console.log((performance.now() - start) / 1000);
+  await grm.close();
+}
+
+function run(mode, argument, environment = {}) {
+  const { stdout, status } = spawnSync(process.execPath, [self, "--measure", mode, String(argument)], {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) process.exit(1);
+  return Number(stdout);
+}
+
+function inTurn(contenders) {
+  const times = contenders.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    contenders.forEach(([, once], index) => {
+      times[index].push(once());
+    });
+  }
+  return Object.fromEntries(
+    contenders.map(([name], index) => {
+      const sorted = times[index].toSorted((a, b) => a - b);
+      const figures = [sorted[Math.floor(rounds / 2)], sorted[0], sorted[rounds - 1]];
+      const [median, least, most] = figures.map((seconds) => Number(seconds.toFixed(3)));
+      return [name, { median, spread: [least, most] }];
+    }),
+  );
+}
+
+if (process.argv[2] === "--measure") {
+  await measure(process.argv[3], process.argv[4]);
+} else {
+  const policies = ["passive", "active"].map((policy) => [
+    policy === "passive" ? "sleeping" : "spinning",
+    () => run("waiting", "", { OMP_WAIT_POLICY: policy }),
+  ]);
+  const idle = inTurn(policies);
+  const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);
+  const busy = inTurn(policies);
+  neighbour.kill();
+  const inFlight = inTurn([1, 2, 4, 16].map((queries) => [queries, () => run("in-flight", queries)]));
+  const machine = `${cpus()[0].model}, ${cpus().length} cores`;
+  console.log(JSON.stringify({ machine, rounds, waiting: { idle, oneCoreBusy: busy }, inFlight }, null, 2));
+}
