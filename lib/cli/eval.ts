@@ -12,11 +12,12 @@ import { writeReport } from "../eval/report/write.js";
 import { resultFilesOf } from "../eval/result_files.js";
 import { run } from "../eval/run.js";
 import { readManifest } from "../eval/run_folder.js";
-import { choice, integer, optional, readOptions, withDefault } from "../options.js";
+import { integer, optional, readOptions } from "../options.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { formatMetrics } from "./evaluation.js";
 import { bar, startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
+import { voteReaders } from "./vote.js";
 
 interface EvalFlags {
   data: string;
@@ -49,14 +50,7 @@ interface EvalFlags {
   gpuLayers?: number;
 }
 
-const voteReaders = {
-  k: optional(integer(1)),
-  kMeta: optional(integer(1)),
-  ties: withDefault(choice("lose", "share", "random"), "share"),
-  aggregate: withDefault(choice("sum", "mean"), "sum"),
-  seed: withDefault(integer(0), 0),
-  limit: optional(integer(1)),
-};
+const partReaders = { ...voteReaders, limit: optional(integer(1)) };
 
 const defaultSamples = 8;
 
@@ -148,7 +142,7 @@ export function registerEval(program: Command, invocation: Invocation): void {
 
 async function evalCommand(benchmark: Benchmark, flags: EvalFlags, terminal: Terminal): Promise<number> {
   const { samples, kMeta, ties, aggregate, seed, limit } = flags;
-  const read = readOptions(voteReaders, { k: samples, kMeta, ties, aggregate, seed, limit });
+  const read = readOptions(partReaders, { k: samples, kMeta, ties, aggregate, seed, limit });
   const options = { ...read, shard: readShard(flags.shard), skipBad: flags.skipBad };
   if (flags.from !== undefined) return measure(benchmark, flags, terminal, options);
   const out = flags.out ?? join("runs", benchmark.name);

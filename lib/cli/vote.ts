@@ -16,7 +16,8 @@ interface VoteFlags {
   json?: boolean;
 }
 
-const readers = {
+/** The options of a vote, here and in `spct eval`. */
+export const voteReaders = {
   k: optional(integer(1)),
   kMeta: optional(integer(1)),
   ties: withDefault(choice("lose", "share", "random"), "share"),
@@ -49,7 +50,7 @@ export function registerVote(program: Command, invocation: Invocation): void {
 }
 
 async function vote(file: string, { json, ...flags }: VoteFlags, terminal: Terminal): Promise<number> {
-  const options = readOptions(readers, flags);
+  const options = readOptions(voteReaders, flags);
   const summarizer = new Summarizer(options);
   const progress = startProgress(terminal, json === true, "Voting");
   try {

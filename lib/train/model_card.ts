@@ -67,6 +67,6 @@ export function recipeTraining(minutes: number): string {
   return (
     `\`npm run train:default\`, seed ${seed}: ${schedule.steps} steps of\n  ${batchItems} items, AdamW, learning rate ` +
     `${schedule.peak} with half a cosine down; few words and plain wording first\n  ` +
-    `(\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} threads in the last session.`
+    `(\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} threads in the last run.`
   );
 }

@@ -73,8 +73,7 @@ int32_t default_context(const llama_model* model) {
   return static_cast<int32_t>(std::clamp<int64_t>(fitting, 4096, 32768));
 }
 
-// Below some ten million parameters threads wait longer for each other than they compute: on two cores a second one
-// made a model of 1.2 million 3 times slower at k = 8, and one of 49 million 1.6 times faster.
+// The threads of a very small model wait longer for each other than they compute (docs/benchmarks.md).
 int32_t default_threads(const llama_model* model) {
   constexpr uint64_t worth_sharing = 10'000'000;
   if (llama_model_n_params(model) < worth_sharing) return 1;
