@@ -2,11 +2,13 @@ import type { Example } from "./dataset.js";
 import { judgeVocabulary } from "./judge_vocabulary.js";
 import type { ModelShape } from "./native.js";
 import { compactPrompt, completionTokens, promptTokens } from "./prompt_tokens.js";
+import { Random } from "./random.js";
 import type { Schedule } from "./schedule.js";
-import { defaultRequirementOptions, RequirementTask } from "./tasks/requirements.js";
+import { drawIndex } from "./tasks/requirement_judgement.js";
+import { defaultRequirementOptions, type RequirementItem, RequirementTask } from "./tasks/requirements.js";
 import type { Vocabulary } from "./vocabulary.js";
 
-/** What the default judge is made from. The same recipe gives the same weights. */
+/** What the base of the default judge is made from. The same recipe gives the same weights. */
 export const defaultRecipe = {
   seed: 1,
   shape: {
@@ -19,42 +21,71 @@ export const defaultRecipe = {
   } satisfies ModelShape,
   threads: 2,
   batchItems: 8,
-  schedule: { steps: 22_000, peak: 2e-3, warmup: 100, floor: 0.02 } satisfies Schedule,
+  schedule: { steps: 18_000, peak: 2e-3, warmup: 100, floor: 0.02 } satisfies Schedule,
 };
 
 /** How hard the items of a step are. */
 export interface Level {
   words: number;
   plain: number;
+  allKinds: boolean;
   responseCounts: readonly [number, number, number, number];
 }
 
+const beginnerSteps = 4500;
+
 /**
  * A beginner sees few words in plain wording and learns to copy and to compare there after some three million tokens; with all
- * words and wordings at once it had not begun to after four million. Then the words grow, then the wording.
+ * words and wordings at once it had not begun to after four million. Then the kinds of requirements and the words grow, then the
+ * wording.
  */
 export function levelAt(step: number): Level {
   const fewWords = 48;
-  const enough = 5000;
-  const growth = 2 ** ((step - enough) / 900);
+  const growth = 2 ** ((step - beginnerSteps) / 800);
   const words = Math.round(Math.min(defaultRequirementOptions.words, Math.max(fewWords, fewWords * growth)));
-  const allWords = 8600;
+  const allWords = 7700;
   const plain = Math.min(1, Math.max(defaultRequirementOptions.plain, 1 - (step - allWords) / 2000));
   const full = words === defaultRequirementOptions.words;
-  return { words, plain, responseCounts: full ? defaultRequirementOptions.responseCounts : [0.1, 0.9, 0, 0] };
+  return {
+    words,
+    plain,
+    allKinds: step >= beginnerSteps,
+    responseCounts: full ? defaultRequirementOptions.responseCounts : [0.1, 0.9, 0, 0],
+  };
 }
 
-/** The examples of the default judge's steps. Step s uses the seeds from s * batchItems on. */
+/** Ways in which the base is asked: for a judgement, with the best response told, for the winner, for scores alone, for a line. */
+const forms = ["judgement", "hinted", "winner", "scoresOnly", "answer"] as const;
+const formShares = [0.77, 0.06, 0.06, 0.07, 0.04];
+
+/** The examples of the base's steps. Step s uses the seeds from s * batchItems on. */
 export function judgeExamples(vocabulary: Vocabulary = judgeVocabulary()): (step: number) => Example[] {
   return (step) => {
     const task = new RequirementTask(levelAt(step));
     return Array.from({ length: defaultRecipe.batchItems }, (_, index) => {
       const seed = step * defaultRecipe.batchItems + index;
       const item = task.generate(seed);
-      return {
-        prompt: promptTokens(vocabulary, compactPrompt(item.query, item.responses)),
-        completion: completionTokens(vocabulary, task.trajectory(item, seed)),
-      };
+      const form = step < beginnerSteps ? "judgement" : forms[drawIndex(new Random(seed), formShares)]!;
+      const [userTurn, answer] = exampleOf(task, item, seed, form);
+      return { prompt: promptTokens(vocabulary, userTurn), completion: completionTokens(vocabulary, answer) };
     });
   };
+}
+
+function exampleOf(
+  task: RequirementTask,
+  item: RequirementItem,
+  seed: number,
+  form: (typeof forms)[number],
+): [userTurn: string, answer: string] {
+  const { query, responses, label } = item;
+  if (form === "answer") return [query, task.answer(item, seed)];
+  if (form === "scoresOnly") return [compactPrompt(query, responses, "Scores only:\n"), task.scoresOnly(item)];
+  if (form === "winner" && responses.length === 2) {
+    return [compactPrompt(query, responses, "Winner:\n"), task.pairwiseTrajectory(item, seed)];
+  }
+  if (form === "hinted" && label !== null) {
+    return [compactPrompt(query, responses, `Best: ${label + 1}\n`), task.hintedTrajectory(item, seed)];
+  }
+  return [compactPrompt(query, responses), task.trajectory(item, seed)];
 }
