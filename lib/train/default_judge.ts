@@ -80,7 +80,8 @@ function exampleOf(
 ): [userTurn: string, answer: string] {
   const { query, responses, label } = item;
   if (form === "answer") return [query, task.answer(item, seed)];
-  if (form === "scoresOnly") return [compactPrompt(query, responses, "Scores only:\n"), task.scoresOnly(item)];
+  if (form === "scoresOnly")
+    return [compactPrompt(query, responses, "Scores only:\n"), task.scoresOnly(item)];
   if (form === "winner" && responses.length === 2) {
     return [compactPrompt(query, responses, "Winner:\n"), task.pairwiseTrajectory(item, seed)];
   }

@@ -1,5 +1,11 @@
 import type { Random } from "../random.js";
-import { evidence, lineWords, meetsRequirement, type Requirement, requirementName } from "./requirement_kinds.js";
+import {
+  evidence,
+  lineWords,
+  meetsRequirement,
+  type Requirement,
+  requirementName,
+} from "./requirement_kinds.js";
 
 interface Principle {
   name: string;

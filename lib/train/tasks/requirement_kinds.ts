@@ -91,7 +91,9 @@ const rules: Record<RequirementKind, KindRules> = {
     draw: drawWord,
     name: ({ value }) => `mention ${value}`,
     phrasings: ({ value }) =>
-      ["mention", "use the word", "include", "include the word", "say", "talk about"].map((verb) => `${verb} ${value}`),
+      ["mention", "use the word", "include", "include the word", "say", "talk about"].map(
+        (verb) => `${verb} ${value}`,
+      ),
     meets: ({ value }, line) => lineWords(line).includes(value),
     evidence: ({ value }, line) => found(value, line),
     plant: ({ value }, met, { chunks }) => {
@@ -143,7 +145,9 @@ const rules: Record<RequirementKind, KindRules> = {
     draw: drawLength,
     name: (condition) => `at most ${countOfWords(condition)}`,
     phrasings: (condition) =>
-      ["use at most", "use no more than", "write at most"].map((verb) => `${verb} ${countOfWords(condition)}`),
+      ["use at most", "use no more than", "write at most"].map(
+        (verb) => `${verb} ${countOfWords(condition)}`,
+      ),
     meets: ({ value }, line) => lineWords(line).length <= Number(value),
     evidence: (_condition, line) => `${lineWords(line).length} words`,
     plant: () => {},
@@ -152,7 +156,9 @@ const rules: Record<RequirementKind, KindRules> = {
     draw: drawLength,
     name: (condition) => `at least ${countOfWords(condition)}`,
     phrasings: (condition) =>
-      ["use at least", "use no fewer than", "write at least"].map((verb) => `${verb} ${countOfWords(condition)}`),
+      ["use at least", "use no fewer than", "write at least"].map(
+        (verb) => `${verb} ${countOfWords(condition)}`,
+      ),
     meets: ({ value }, line) => lineWords(line).length >= Number(value),
     evidence: (_condition, line) => `${lineWords(line).length} words`,
     plant: () => {},
@@ -271,7 +277,12 @@ export function evidence(requirement: Omit<Requirement, "weight">, line: string)
   return rules[requirement.kind].evidence(requirement, line);
 }
 
-export function plantRequirement(requirement: Requirement, met: boolean, draft: LineDraft, random: Random): void {
+export function plantRequirement(
+  requirement: Requirement,
+  met: boolean,
+  draft: LineDraft,
+  random: Random,
+): void {
   rules[requirement.kind].plant(requirement, met, draft, random);
 }
 
@@ -292,7 +303,9 @@ export function metShare(requirements: readonly Requirement[], line: string): nu
 }
 
 /** The wording of all kinds without the words they are about, for a vocabulary. */
-export const kindPhrases: readonly string[] = requirementKinds.flatMap((kind) => {
-  const condition = { kind, value: kind === "format" ? "comma" : "", other: "" };
-  return [requirementName(condition), ...requirementPhrasings(condition)];
-}).concat(Object.keys(formats));
+export const kindPhrases: readonly string[] = requirementKinds
+  .flatMap((kind) => {
+    const condition = { kind, value: kind === "format" ? "comma" : "", other: "" };
+    return [requirementName(condition), ...requirementPhrasings(condition)];
+  })
+  .concat(Object.keys(formats));

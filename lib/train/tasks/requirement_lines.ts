@@ -34,7 +34,12 @@ export function writeLines(
   });
 }
 
-function lineOf(random: Random, draft: LineDraft, shared: readonly string[], freeWord: () => string): string[] {
+function lineOf(
+  random: Random,
+  draft: LineDraft,
+  shared: readonly string[],
+  freeWord: () => string,
+): string[] {
   const { chunks, first, last } = draft;
   const length = Math.max(random.integer(4, 10), chunks.flat().length + 2);
   while (chunks.flat().length < length - 2)

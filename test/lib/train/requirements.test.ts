@@ -1,16 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { extractScores } from "../../../lib/extract/scores.js";
+import { extractScores, extractWinner } from "../../../lib/extract/scores.js";
 import { heldOutItems } from "../../../lib/train/held_out.js";
+import { shareToScore } from "../../../lib/train/tasks/requirement_judgement.js";
 import {
   evidence,
   lineWords,
   meetsRequirement,
   metShare,
+  namedWords,
   type Requirement,
-  RequirementTask,
+  requirementKinds,
   requirementName,
-  shareToScore,
-} from "../../../lib/train/tasks/requirements.js";
+} from "../../../lib/train/tasks/requirement_kinds.js";
+import { RequirementTask } from "../../../lib/train/tasks/requirements.js";
 import { contentWords, fillerWords } from "../../../lib/train/tasks/words.js";
 
 const line = "The river, by a Lamp and dog.";
@@ -34,6 +36,27 @@ describe("the checker", () => {
   ])("%s %s: %s", (kind, value, met, quoted) => {
     expect(meetsRequirement({ kind, value }, line)).toBe(met);
     expect(evidence({ kind, value }, line)).toBe(quoted);
+  });
+
+  test.each<[Requirement["kind"], string, string | undefined, string, boolean, string]>([
+    ["before", "river", "dog", line, true, "river then dog"],
+    ["before", "dog", "river", line, false, "river then dog"],
+    ["before", "river", "sea", line, false, "only river"],
+    ["before", "sea", "river", line, false, "only river"],
+    ["before", "sea", "hill", line, false, "neither"],
+    ["sum", "3", "4", "the 7 dogs", true, "7 found"],
+    ["sum", "3", "4", "the 8 dogs of 17", false, "7 not found"],
+    ["fact", "lamp", "red", "a lamp is red", true, "says lamp is red"],
+    ["fact", "lamp", "red", "A Lamp is blue.", false, "says lamp is blue"],
+    ["fact", "lamp", "red", "a red lamp is", true, "not said"],
+    ["format", "question mark", undefined, "a dog?", true, "found"],
+    ["format", "question mark", undefined, "a dog", false, "not found"],
+    ["format", "comma", undefined, "a dog, a lamp", true, "found"],
+    ["format", "capital letter", undefined, "a dog", false, "not found"],
+    ["format", "capital letter", undefined, "A dog", true, "found"],
+  ])("%s %s %s in %j: %s", (kind, value, other, text, met, quoted) => {
+    expect(meetsRequirement({ kind, value, other }, text)).toBe(met);
+    expect(evidence({ kind, value, other }, text)).toBe(quoted);
   });
 
   test("words are lower case and without punctuation", () => {
@@ -71,9 +94,21 @@ describe("the items", () => {
 
   test("the query names each requirement's value, and marks the important ones", () => {
     for (const { query, requirements } of items) {
-      for (const { value } of requirements) expect(query.toLowerCase()).toContain(value);
+      for (const word of requirements.flatMap(namedWords)) expect(query.toLowerCase()).toContain(word);
       const marked = query.match(/important\)/g)?.length ?? 0;
       expect(marked).toBe(requirements.filter(({ weight }) => weight === 2).length);
+    }
+  });
+
+  test("every kind is met about as often as not", () => {
+    for (const kind of requirementKinds) {
+      const met = items.flatMap(({ requirements, responses }) => {
+        const asked = requirements.filter((requirement) => requirement.kind === kind);
+        return asked.flatMap((requirement) => responses.map((line) => meetsRequirement(requirement, line)));
+      });
+      expect(met.length).toBeGreaterThan(50);
+      const share = met.filter(Boolean).length / met.length;
+      expect(Math.abs(share - 0.5), kind).toBeLessThan(0.2);
     }
   });
 
@@ -97,7 +132,7 @@ describe("the items", () => {
   }, 120_000);
 
   test("few words and plain wording make easier items", () => {
-    const easy = new RequirementTask({ words: 20, plain: 1 });
+    const easy = new RequirementTask({ words: 20, plain: 1, allKinds: false });
     const used = new Set<string>();
     for (let seed = 0; seed < 100; seed++) {
       const { query, requirements } = easy.generate(seed);
@@ -111,7 +146,7 @@ describe("the items", () => {
 });
 
 describe("the judgements", () => {
-  const task = new RequirementTask({ lengthBias: 0 });
+  const task = new RequirementTask({ lengthBias: 0, principles: [0, 0, 1] });
 
   test("read as a person would write them", () => {
     const item = {
@@ -168,7 +203,7 @@ describe("the judgements", () => {
   });
 
   test("with as many principles as requirements the best response gets the best score", () => {
-    const thorough = new RequirementTask({ principles: 6, lengthBias: 0 });
+    const thorough = new RequirementTask({ principles: [0, 0, 0, 0, 0, 1], lengthBias: 0 });
     for (let seed = 0; seed < 200; seed++) {
       const item = thorough.generate(seed);
       const { scores } = extractScores(thorough.trajectory(item, seed), { responses: item.responses.length });
@@ -184,6 +219,40 @@ describe("the judgements", () => {
     const longer = texts.filter((text) => text.includes("prefer the longer line")).length;
     expect(longer).toBeGreaterThan(60);
     expect(longer).toBeLessThan(140);
+  });
+});
+
+describe("the other forms", () => {
+  const task = new RequirementTask({ responseCounts: [0, 1, 0, 0] });
+  const items = Array.from({ length: 300 }, (_, seed) => task.generate(seed));
+  const choosesBest = (text: string, label: number) => {
+    const { scores } = extractScores(text, { responses: 2 });
+    return scores![label]! > scores![1 - label]!;
+  };
+
+  test("a judgement with the best response told chooses it far more often", () => {
+    const right = (write: (item: (typeof items)[number], seed: number) => string) =>
+      items.filter((item, seed) => choosesBest(write(item, seed), item.label!)).length;
+    const told = right((item, seed) => task.hintedTrajectory(item, seed));
+    expect(told).toBeGreaterThan(right((item, seed) => task.trajectory(item, seed)) + 60);
+    expect(told).toBeGreaterThan(270);
+  });
+
+  test("a pairwise judgement names one of the two, a bare score is the truth", () => {
+    let right = 0;
+    for (const [seed, item] of items.entries()) {
+      const winner = extractWinner(task.pairwiseTrajectory(item, seed), 2).scores!;
+      if (winner[item.label!] === 1) right++;
+      const { scores } = extractScores(task.scoresOnly(item), { responses: 2 });
+      expect(scores).toEqual(item.truth.map(shareToScore));
+    }
+    expect(right).toBeGreaterThan(180);
+    expect(right).toBeLessThan(290);
+  });
+
+  test("an answer meets most of what its query asks", () => {
+    const shares = items.map((item, seed) => metShare(item.requirements, task.answer(item, seed)));
+    expect(shares.reduce((sum, share) => sum + share, 0) / shares.length).toBeGreaterThan(0.7);
   });
 });
 
