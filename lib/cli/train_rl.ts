@@ -29,6 +29,7 @@ interface RlFlags {
   batch: number;
   group: number;
   updates: number;
+  skipEven?: boolean;
   beta: number;
   epsilon: number;
   epsilonHigh?: number;
@@ -76,6 +77,7 @@ export function registerTrainRl(train: Command, invocation: Invocation): void {
     .option("--batch <n>", "items in a step", toInteger, 16)
     .option("--group <n>", "judgements of an item", toInteger, 4)
     .option("--updates <n>", "updates from the judgements of a step", toInteger, 1)
+    .option("--skip-even", "leave groups of equal rewards out of the update")
     .option("--beta <x>", "weight of the KL penalty", toNumber, 0.08)
     .option("--epsilon <x>", "clip range of the ratio", toNumber, 0.2)
     .option("--epsilon-high <x>", "upper clip range (default: epsilon)", toNumber)
@@ -129,6 +131,7 @@ async function rl(flags: RlFlags, terminal: Terminal): Promise<number> {
       groupSize: flags.group,
       advantageScale: flags.scale,
       updates: flags.updates,
+      skipEven: flags.skipEven,
       grpo: {
         beta: flags.beta,
         epsilon: flags.epsilon,

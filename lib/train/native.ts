@@ -73,8 +73,9 @@ export type AdvantageScale = "group" | "batch" | "none";
 export interface PolicyBatch extends TokenBatch {
   /** One for each sequence. */
   advantages: Float64Array;
-  /** By the policy that sampled them, natural logarithm. */
-  oldLogProbabilities: Float32Array;
+  /** By the policy that sampled them, natural logarithm. Default: by the present weights, which is the same as long as they have
+   * not been updated since, and saves a forward pass. */
+  oldLogProbabilities?: Float32Array;
   /** By the frozen reference; left out only when beta is 0. */
   referenceLogProbabilities?: Float32Array;
   /** 0 for completion tokens that do not count. Default: all count. */

@@ -10,7 +10,7 @@ import { type CollapseState, CollapseWatch } from "./collapse.js";
 import type { ModelText } from "./conversations.js";
 import { toBatch } from "./dataset.js";
 import type { LiveJudge } from "./live_judge.js";
-import type { AdvantageScale, GrpoOptions, NativeTrainer, PolicyStepResult } from "./native.js";
+import type { AdvantageScale, GrpoOptions, NativeTrainer, PolicyBatch, PolicyStepResult } from "./native.js";
 import { answerOf, queryOf, type RlItem } from "./rl_items.js";
 import { rollOut, type Trajectory } from "./rollouts.js";
 import { learningRate, type Schedule } from "./schedule.js";
@@ -29,6 +29,9 @@ export interface RlOptions {
   advantageScale?: AdvantageScale;
   /** Updates from the judgements of one step. Default 1; the ratio is clipped only with more. */
   updates?: number;
+  /** Leaves groups whose judgements were worth the same out of the update, where they would only pull towards the reference (the
+   * dynamic sampling of DAPO without its refilling). Default false. */
+  skipEven?: boolean;
   /** Of the loss and, its temperature, of the sampling. */
   grpo?: GrpoOptions;
   maxTokens?: number;
@@ -53,7 +56,7 @@ export interface RlReport extends PolicyStepResult {
   even: number;
   /** Mean tokens of a judgement. */
   length: number;
-  /** Mean distance between the engine's log-probabilities and the trainer's, nats. */
+  /** Mean distance between the engine's log-probabilities and the trainer's, nats, on the step's first groups. */
   engineGap: number;
   learningRate: number;
   heldOut?: Accuracy;
@@ -148,15 +151,21 @@ async function trainStep(
     signal,
   });
   const rolledOut = clock.lap();
-  const batch = toBatch(trajectories);
-  const oldLogProbabilities = await trainer.logProbabilities(batch, temperature);
-  const referenceLogProbabilities =
-    beta === 0 ? undefined : await reference?.logProbabilities(batch, temperature);
-  const compared = clock.lap();
+  const engineGap = await gapOf(trainer, trajectories.slice(0, 4 * groupSize), temperature);
   const rewards = Float64Array.from(trajectories, ({ reward }) => reward);
   const advantages = loadAddon().groupAdvantages(rewards, groupSize, options.advantageScale ?? "group");
+  const uneven = inUnevenGroups(trajectories, groupSize);
+  const learnt = options.skipEven && uneven.length > 0 ? uneven : [...trajectories.keys()];
+  const batch = toBatch(learnt.map((index) => trajectories[index]!));
+  const policyBatch: PolicyBatch = {
+    ...batch,
+    advantages: Float64Array.from(learnt, (index) => advantages[index]!),
+    // With one update the weights are still those that sampled.
+    oldLogProbabilities: updates > 1 ? await trainer.logProbabilities(batch, temperature) : undefined,
+    referenceLogProbabilities: beta === 0 ? undefined : await reference?.logProbabilities(batch, temperature),
+  };
+  const compared = clock.lap();
   const rate = learningRate(schedule, step);
-  const policyBatch = { ...batch, advantages, oldLogProbabilities, referenceLogProbabilities };
   let result = await trainer.policyStep(policyBatch, grpo, rate);
   for (let update = 1; update < updates; update++) result = await trainer.policyStep(policyBatch, grpo, rate);
   const updated = clock.lap();
@@ -165,8 +174,9 @@ async function trainStep(
     step: step + 1,
     steps: schedule.steps,
     ...result,
-    ...describe(trajectories, groupSize),
-    engineGap: meanDistance(oldLogProbabilities, trajectories),
+    ...describe(trajectories),
+    even: 1 - uneven.length / trajectories.length,
+    engineGap,
     learningRate: rate,
     seconds: { rollOut: rolledOut, logProbabilities: compared, update: updated, reload: clock.lap() },
     secondsLeft: 0,
@@ -174,26 +184,31 @@ async function trainStep(
   return { report, next };
 }
 
-function describe(
-  trajectories: readonly Trajectory[],
-  groupSize: number,
-): Pick<RlReport, "reward" | "invalid" | "even" | "length"> {
+function describe(trajectories: readonly Trajectory[]): Pick<RlReport, "reward" | "invalid" | "length"> {
   const mean = (value: (trajectory: Trajectory) => number) =>
     trajectories.reduce((sum, trajectory) => sum + value(trajectory), 0) / trajectories.length;
-  let even = 0;
-  for (let begin = 0; begin < trajectories.length; begin += groupSize) {
-    const group = trajectories.slice(begin, begin + groupSize);
-    if (group.every(({ reward }) => reward === group[0]!.reward)) even++;
-  }
   return {
     reward: mean(({ reward }) => reward),
     invalid: mean(({ valid }) => (valid ? 0 : 1)),
-    even: even / (trajectories.length / groupSize),
     length: mean(({ completion }) => completion.length),
   };
 }
 
-function meanDistance(found: Float32Array, trajectories: readonly Trajectory[]): number {
+/** Indices of the trajectories in whose group not all got the same reward. */
+function inUnevenGroups(trajectories: readonly Trajectory[], groupSize: number): number[] {
+  return [...trajectories.keys()].filter((index) => {
+    const begin = index - (index % groupSize);
+    const group = trajectories.slice(begin, begin + groupSize);
+    return group.some(({ reward }) => reward !== group[0]!.reward);
+  });
+}
+
+async function gapOf(
+  trainer: NativeTrainer,
+  trajectories: readonly Trajectory[],
+  temperature: number,
+): Promise<number> {
+  const found = await trainer.logProbabilities(toBatch(trajectories), temperature);
   let sum = 0;
   let at = 0;
   for (const { logProbabilities } of trajectories) {

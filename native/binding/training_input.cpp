@@ -139,13 +139,14 @@ std::vector<Rollout> to_rollouts(const Napi::Value& value, const std::vector<Seq
   };
   const std::vector<double> advantages = to_doubles(batch.Get("advantages"), "batch.advantages");
   if (advantages.size() != sequences.size()) reject(value.Env(), "Expected one advantage for each sequence");
-  const std::vector<float> old = to_floats(batch.Get("oldLogProbabilities"), "batch.oldLogProbabilities");
-  check_count(old.size(), "batch.oldLogProbabilities");
-  std::vector<float> reference;
-  if (!batch.Get("referenceLogProbabilities").IsUndefined()) {
-    reference = to_floats(batch.Get("referenceLogProbabilities"), "batch.referenceLogProbabilities");
-    check_count(reference.size(), "batch.referenceLogProbabilities");
-  }
+  const auto optional_floats = [&](const char* key, const char* name) {
+    if (batch.Get(key).IsUndefined()) return std::vector<float>();
+    std::vector<float> values = to_floats(batch.Get(key), name);
+    check_count(values.size(), name);
+    return values;
+  };
+  const std::vector<float> old = optional_floats("oldLogProbabilities", "batch.oldLogProbabilities");
+  const std::vector<float> reference = optional_floats("referenceLogProbabilities", "batch.referenceLogProbabilities");
   std::vector<uint8_t> mask(tokens, 1);
   if (!batch.Get("mask").IsUndefined()) {
     mask = to_numbers<uint8_t>(batch.Get("mask"), napi_uint8_array, "a Uint8Array", "batch.mask");
@@ -156,7 +157,7 @@ std::vector<Rollout> to_rollouts(const Napi::Value& value, const std::vector<Seq
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int64_t count = std::max<int64_t>(0, sequences[i].completion_size());
     Rollout rollout;
-    rollout.old_log_probabilities = slice(old, begin, count);
+    if (!old.empty()) rollout.old_log_probabilities = slice(old, begin, count);
     if (!reference.empty()) rollout.reference_log_probabilities = slice(reference, begin, count);
     rollout.mask = slice(mask, begin, count);
     rollout.advantage = advantages[i];

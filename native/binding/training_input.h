@@ -28,7 +28,7 @@ ggml_type matrix_type(const Napi::Value& value);
 
 // {tokens, lengths, completions}: sequences end to end, their lengths, and where each one's completion begins.
 std::vector<Sequence> to_sequences(const Napi::Value& batch);
-// {advantages, oldLogProbabilities, referenceLogProbabilities?, mask?}: one advantage for each sequence, the others for
+// {advantages, oldLogProbabilities?, referenceLogProbabilities?, mask?}: one advantage for each sequence, the others for
 // each completion token, end to end.
 std::vector<Rollout> to_rollouts(const Napi::Value& batch, const std::vector<Sequence>& sequences);
 GrpoOptions grpo_options(const Napi::Value& value);

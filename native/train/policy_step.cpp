@@ -14,9 +14,11 @@ constexpr float rounding = 1e-3f;
 void check_rollout(const Sequence& sequence, const Rollout& rollout, bool needs_reference) {
   const size_t tokens = static_cast<size_t>(sequence.completion_size());
   const size_t references = rollout.reference_log_probabilities.size();
-  if (rollout.mask.size() != tokens || rollout.old_log_probabilities.size() != tokens ||
+  const size_t old = rollout.old_log_probabilities.size();
+  if (rollout.mask.size() != tokens || (old != tokens && old > 0) ||
       (references != tokens && (needs_reference || references > 0))) {
-    throw Error("INVALID_ARGUMENT", "Expected a mask, an old and (unless beta is 0) a reference log-probability for " +
+    throw Error("INVALID_ARGUMENT", "Expected a mask, an old (or none at all) and (unless beta is 0) a reference "
+                                    "log-probability for " +
                                         std::to_string(tokens) + " completion tokens");
   }
   if (!std::isfinite(rollout.advantage)) throw Error("INVALID_ARGUMENT", "Expected finite advantages");
@@ -59,8 +61,8 @@ class PolicyLoss {
         gradients.push_back(0.0);
         if (!rollout.mask[at]) continue;
         const double reference = options_.beta > 0 ? rollout.reference_log_probabilities[at] : 0.0;
-        const GrpoTokenLoss token =
-            grpo_token_loss(policy[row], rollout.old_log_probabilities[at], reference, rollout.advantage, options_);
+        const double old = rollout.old_log_probabilities.empty() ? policy[row] : rollout.old_log_probabilities[at];
+        const GrpoTokenLoss token = grpo_token_loss(policy[row], old, reference, rollout.advantage, options_);
         gradients[row] = scales_[sequence] * token.gradient;
         loss += scales_[sequence] * token.loss;
         totals_.kl += token.kl;

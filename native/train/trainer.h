@@ -29,7 +29,7 @@ struct StepResult {
 
 // What the policy loss needs of a sampled completion besides its tokens.
 struct Rollout {
-  std::vector<float> old_log_probabilities;        // of its tokens, by the policy that sampled them
+  std::vector<float> old_log_probabilities;        // of its tokens, by the policy that sampled them; none: this one
   std::vector<float> reference_log_probabilities;  // by the frozen reference; may be empty when beta is 0
   std::vector<uint8_t> mask;                       // whether a token counts
   double advantage = 0;

@@ -68,7 +68,7 @@ function referenceLoss(
     let count = 0;
     for (let token = batch.completions[index]!; token < length; token++, at++) {
       if (batch.mask![at] === 0) continue;
-      const ratio = Math.exp(policy[at]! - batch.oldLogProbabilities[at]!);
+      const ratio = Math.exp(policy[at]! - batch.oldLogProbabilities![at]!);
       const clipped = Math.min(1 + epsilonHigh, Math.max(1 - epsilon, ratio));
       const advantage = batch.advantages[index]!;
       const distance = batch.referenceLogProbabilities![at]! - policy[at]!;
@@ -109,6 +109,22 @@ describe("a policy step", () => {
     expect(result.clipped).toBeLessThan(1);
     expect(result.entropy).toBeGreaterThan(0);
     expect(result.entropy).toBeLessThan(Math.log(trainer.info.vocabulary));
+  });
+
+  test("takes the present policy for the old one when none is given", async () => {
+    const given = await create();
+    const batch = await policyBatch(given, 1);
+    const present = await given.logProbabilities(batch, 1);
+    const explicit = await given.policyStep({ ...batch, oldLogProbabilities: present }, {}, 1e-3);
+    const left = await create();
+    const implicit = await left.policyStep({ ...batch, oldLogProbabilities: undefined }, {}, 1e-3);
+    expect(Math.abs(implicit.loss - explicit.loss)).toBeLessThan(1e-6);
+    expect(implicit.clipped).toBe(0);
+    const [one, other] = await Promise.all([
+      given.logProbabilities(batch, 1),
+      left.logProbabilities(batch, 1),
+    ]);
+    for (const [at, value] of one.entries()) expect(Math.abs(value - other[at]!)).toBeLessThan(1e-4);
   });
 
   test("makes completions with an advantage likelier and the others less so", async () => {
@@ -154,8 +170,8 @@ describe("a policy step", () => {
     });
     await expect(
       thrown({
-        referenceLogProbabilities: good.oldLogProbabilities.map(() => 0),
-        oldLogProbabilities: good.oldLogProbabilities.map(() => -1e30),
+        referenceLogProbabilities: good.oldLogProbabilities!.map(() => 0),
+        oldLogProbabilities: good.oldLogProbabilities!.map(() => -1e30),
         advantages: good.advantages.map(() => -1),
       })(),
     ).rejects.toMatchObject({ code: "LOSS_NOT_FINITE" });

@@ -137,6 +137,19 @@ describe("a run", () => {
     expect(trainer.info.stepsDone).toBe(12);
   });
 
+  test("leaves groups of equal rewards out of the update when told to", async () => {
+    const schedule = { steps: 6, peak: 5e-3, warmup: 1, floor: 1 };
+    const { train, reports, trainer } = await prepare("skip", { schedule, skipEven: true });
+    expect(await train()).toEqual({ finished: true, steps: 6 });
+    expect(reports.at(-1)!.reward).toBeGreaterThan(reports[0]!.reward);
+    for (const { even, length, completionTokens } of reports) {
+      if (even === 0.5) expect(completionTokens).toBeLessThan(16 * length);
+      if (even === 0) expect(completionTokens).toBe(Math.round(16 * length));
+    }
+    expect(reports.some(({ even }) => even === 0.5)).toBe(true);
+    expect(trainer.info.stepsDone).toBe(6);
+  });
+
   test("that is stopped continues after its last whole step", async () => {
     const stop = new AbortController();
     const logPath = file("stop.jsonl");
