@@ -62,6 +62,16 @@ describe("the compact template", () => {
     );
   });
 
+  test("ends with the hint: the best response as shown, or what a single one is", async () => {
+    const lines = ["Query:", query, "Response 1:", bad, "Response 2:", good, "Best: 2", ""].join("\n");
+    expect(await render({ ...pair, hint: { best: 0 } }, [1, 0])).toBe(lines);
+    expect(await render({ ...pair, hint: { best: 0, strength: "much better" } }, [1, 0])).toBe(lines);
+    const hint = { best: 0, strength: "not correct" };
+    expect(await render({ query, responses: [good], hint }, [0])).toBe(
+      `Query:\n${query}\nResponse 1:\n${good}\nHint: not correct\n`,
+    );
+  });
+
   test("writes a conversation as turns", async () => {
     expect(await render({ query: chat, responses: ["Australia."] }, [0])).toContain(
       "Query:\nsystem: Answer briefly.\n\nuser: Where is Canberra?\n\nassistant: In Australia.\n\nuser: What is it the capital of?\nResponse 1:",
