@@ -4,6 +4,7 @@ import { SpctError } from "../errors.js";
 import { loadAddon } from "../native.js";
 import { epochs, modelText, toExample } from "../train/conversations.js";
 import { readConversations } from "../train/dataset.js";
+import { writeTrainManifest } from "../train/manifest.js";
 import { type SftReport, trainSft } from "../train/sft.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
@@ -79,7 +80,16 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
       signal: stop.signal,
       onReport: (report) => progress.say(describe(report)),
     });
-    if (result.finished) await trainer.save(flags.out, flags.type);
+    if (result.finished) {
+      await trainer.save(flags.out, flags.type);
+      await writeTrainManifest(`${flags.out}.manifest.json`, {
+        kind: "sft",
+        options: { ...flags },
+        seed: flags.seed,
+        inputs: { model: flags.model, data: flags.data },
+        counts: { conversations: conversations.length, steps: result.steps },
+      });
+    }
     progress.stop();
     if (flags.json) terminal.print(JSON.stringify({ ...result, checkpoint: checkpointPath, out: flags.out }));
     else if (result.finished)

@@ -7,6 +7,7 @@ import { choice } from "../options.js";
 import { loadTemplate } from "../templates.js";
 import { epochs, modelText } from "../train/conversations.js";
 import { LiveJudge } from "../train/live_judge.js";
+import { writeTrainManifest } from "../train/manifest.js";
 import type { AdvantageScale, GrpoOptions, NativeTrainer } from "../train/native.js";
 import { type RlReport, type RlResult, trainRl } from "../train/rl.js";
 import { type RlItem, readRlItems, taskRlItems } from "../train/rl_items.js";
@@ -148,7 +149,21 @@ async function rl(flags: RlFlags, terminal: Terminal): Promise<number> {
       signal: stop.signal,
       onReport: (report) => progress.say(describeStep(report)),
     });
-    if (result.finished) await trainer.save(flags.out, flags.type);
+    if (result.finished) {
+      await trainer.save(flags.out, flags.type);
+      await writeTrainManifest(`${flags.out}.manifest.json`, {
+        kind: "rl",
+        options: { ...flags },
+        seed: flags.seed,
+        inputs: {
+          model: files.modelPath,
+          reference: flags.reference,
+          data: flags.data,
+          heldOut: flags.heldOut,
+        },
+        counts: { steps: result.steps },
+      });
+    }
     progress.stop();
     terminal.print(
       flags.json ? JSON.stringify({ ...result, checkpoint, out: flags.out }) : describeEnd(result, flags),

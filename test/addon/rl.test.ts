@@ -262,6 +262,12 @@ describe("spct train rl", () => {
     expect(printed).toMatchObject({ finished: true, steps: 2 });
     expect(code).toBe(0);
     expect((await loadAddon().Trainer.open({ path: out })).info.stepsDone).toBe(0);
+    expect(JSON.parse(await readFile(`${out}.manifest.json`, "utf8"))).toMatchObject({
+      kind: "rl",
+      options: { steps: 2, beta: 0.08 },
+      inputs: { model: { path: modelPath }, data: { path: file("items.jsonl") } },
+      counts: { steps: 2 },
+    });
   });
 
   test.each([

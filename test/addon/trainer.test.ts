@@ -230,4 +230,6 @@ test("spct train sft fine-tunes on a file, and a finished run leaves its model",
   expect(JSON.parse(printed[0]!)).toMatchObject({ finished: true, steps: 6 });
   const tuned = await loadAddon().Trainer.open({ path: file("tuned.gguf") });
   expect(tuned.info.stepsDone).toBe(0);
+  const manifest = JSON.parse(await readFile(file("tuned.gguf.manifest.json"), "utf8"));
+  expect(manifest).toMatchObject({ kind: "sft", seed: 0, counts: { conversations: 6, steps: 6 } });
 });
