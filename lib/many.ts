@@ -13,7 +13,7 @@ type Outcome = { verdict: Verdict } | { error: unknown };
  * How many samples to keep running, so that the engine does not run dry between queries. On a CPU every row of a batch walks
  * over the cells of all other queries, so few queries at a time are faster (bench/judging.mjs).
  */
-const samplesInFlight = (backend: string) => (backend === "cpu" ? 32 : 128);
+export const samplesInFlight = (backend: string) => (backend === "cpu" ? 32 : 128);
 
 /** Judges queries several at a time and yields their verdicts in order. */
 export async function* judgeInOrder(

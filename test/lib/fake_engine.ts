@@ -45,7 +45,14 @@ export class FakeEngine implements Engine {
         if (this.closed) throw new SpctError("CLOSED", "The engine is closed");
         if (signal?.aborted) throw cancelled(signal);
         const { text, meta = null, reason = "stop" } = typeof answer === "string" ? { text: answer } : answer;
-        onCompletion({ sample, text, tokens: text.length, reason, meta });
+        onCompletion({
+          sample,
+          text,
+          tokens: text.length,
+          reason,
+          meta,
+          ...(request.logprobs ? spell(text) : {}),
+        });
       }
     } finally {
       this.running--;
@@ -56,4 +63,10 @@ export class FakeEngine implements Engine {
   async close(): Promise<void> {
     this.closed = true;
   }
+}
+
+/** A token for each letter, all of them certain. */
+function spell(text: string): Pick<Completion, "tokenIds" | "logprobs"> {
+  const tokenIds = Int32Array.from(text, (letter) => letter.charCodeAt(0));
+  return { tokenIds, logprobs: new Float32Array(tokenIds.length) };
 }
