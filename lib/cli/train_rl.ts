@@ -193,12 +193,12 @@ async function heldOutItems({ heldOut, task, heldOutItems: count }: RlFlags): Pr
   return task === undefined || count < 1 ? undefined : taskRlItems(namedTask(task), heldOutSeed, count);
 }
 
-function namedTask(name: string): RequirementTask {
+export function namedTask(name: string): RequirementTask {
   if (name === "requirements") return new RequirementTask({ responseCounts: [0, 1, 0, 0] });
   throw new SpctError("INVALID_ARGUMENT", `Expected requirements for --task but received ${name}`);
 }
 
-async function itemsOf(path: string): Promise<RlItem[]> {
+export async function itemsOf(path: string): Promise<RlItem[]> {
   const items = readRlItems(await readText(path));
   if (items.length === 0) throw new SpctError("BAD_RECORD", `${path} holds no item`);
   return items;
