@@ -13,6 +13,8 @@ add_library(spct_train STATIC
   native/train/parallel.cpp
   native/train/parameters.cpp
   native/train/policy_step.cpp
+  native/train/reward_head.cpp
+  native/train/reward_step.cpp
   native/train/scalar_losses_cpu.cpp
   native/train/score_head_fit.cpp
   native/train/sequence.cpp

@@ -120,6 +120,27 @@ export interface StepResult {
   completionTokens: number;
 }
 
+/** What a scalar reward is learnt from. */
+export interface RewardOptions {
+  /** "bce": binary cross-entropy with labels (a meta RM, section 3.3 of the paper). "bradley_terry": -log sigmoid(chosen -
+   * rejected) of sequences in pairs, the chosen one first. */
+  loss: "bce" | "bradley_terry";
+  /** 0 or 1 for each sequence; only for "bce". */
+  labels?: Float32Array;
+  /** Whose state of each sequence the head reads. Default: the last token's. */
+  positions?: Int32Array;
+}
+
+/** Values before the update. */
+export interface RewardStepResult {
+  /** Mean over the sequences or pairs, nats. */
+  loss: number;
+  /** Share of the rewards on their label's side of 0, or of the chosen above their rejected. Equal is wrong. */
+  accuracy: number;
+  gradientNorm: number;
+  tokens: number;
+}
+
 /** Answers one call at a time: a second call before the first has answered throws BUSY. */
 export interface NativeTrainer {
   readonly info: {
@@ -143,6 +164,13 @@ export interface NativeTrainer {
   evaluate(batch: TokenBatch): Promise<StepResult>;
   /** Final-norm states of one position in each sequence, one after the other. */
   hiddenStates(batch: TokenBatch, positions: Int32Array): Promise<Float32Array>;
+  /** One update of all weights and of a scalar head on the final-norm state, which is zero at first. Rejects with
+   * INVALID_ARGUMENT or LOSS_NOT_FINITE, the weights as they were. */
+  rewardStep(batch: TokenBatch, options: RewardOptions, learningRate: number): Promise<RewardStepResult>;
+  /** The head's value for each sequence. Rejects with NO_HEAD before the first `rewardStep`, as `saveHead` does. */
+  rewards(batch: TokenBatch, options?: Pick<RewardOptions, "positions">): Promise<Float32Array>;
+  /** Writes the head file that the engine loads; `backbone` is the SHA-256 (hex) of the saved model. */
+  saveHead(path: string, options: Pick<ScoreHeadFile, "kind" | "backbone">): Promise<void>;
   save(path: string, type: "f32" | "f16" | "q8_0"): Promise<void>;
   saveCheckpoint(path: string, note: string): Promise<void>;
 }

@@ -39,6 +39,15 @@ Napi::Value from_policy_step(Napi::Env env, const PolicyStepResult& result) {
   return object;
 }
 
+Napi::Value from_reward_step(Napi::Env env, const RewardStepResult& result) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("loss", result.loss);
+  object.Set("accuracy", result.accuracy);
+  object.Set("gradientNorm", result.gradient_norm);
+  object.Set("tokens", static_cast<double>(result.tokens));
+  return object;
+}
+
 Napi::Value from_text(Napi::Env env, const std::optional<std::string>& text) {
   return text ? Napi::String::New(env, *text).As<Napi::Value>() : env.Null();
 }
@@ -57,6 +66,9 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
                          InstanceMethod<&TrainerWrap::js_policy_step>("policyStep"),
                          InstanceMethod<&TrainerWrap::js_log_probabilities>("logProbabilities"),
                          InstanceMethod<&TrainerWrap::js_hidden_states>("hiddenStates"),
+                         InstanceMethod<&TrainerWrap::js_reward_step>("rewardStep"),
+                         InstanceMethod<&TrainerWrap::js_rewards>("rewards"),
+                         InstanceMethod<&TrainerWrap::js_save_head>("saveHead"),
                          InstanceMethod<&TrainerWrap::js_save>("save"),
                          InstanceMethod<&TrainerWrap::js_save_checkpoint>("saveCheckpoint"),
                          InstanceAccessor<&TrainerWrap::js_info>("info"),
@@ -153,6 +165,36 @@ Napi::Value TrainerWrap::js_hidden_states(const Napi::CallbackInfo& info) {
         return trainer.hidden_states(batch, positions);
       },
       from_floats);
+}
+
+Napi::Value TrainerWrap::js_reward_step(const Napi::CallbackInfo& info) {
+  if (!info[2].IsNumber()) reject(info.Env(), "Expected a number for learningRate");
+  const float rate = info[2].As<Napi::Number>();
+  return call<RewardStepResult>(
+      info.Env(),
+      [batch = to_reward_batch(info[0], info[1]), loss = reward_loss(info[1]), rate](Trainer& trainer) {
+        return trainer.reward_step(batch, loss, rate);
+      },
+      from_reward_step);
+}
+
+Napi::Value TrainerWrap::js_rewards(const Napi::CallbackInfo& info) {
+  const Napi::Value options = info[1].IsUndefined() ? Napi::Object::New(info.Env()).As<Napi::Value>() : info[1];
+  return call<std::vector<float>>(
+      info.Env(), [batch = to_reward_batch(info[0], options)](Trainer& trainer) { return trainer.rewards(batch); },
+      from_floats);
+}
+
+Napi::Value TrainerWrap::js_save_head(const Napi::CallbackInfo& info) {
+  const Napi::Object options = to_object(info[1], "options");
+  return call<bool>(
+      info.Env(),
+      [path = to_text(info[0], "path"), kind = text_field(options, "kind"),
+       backbone = text_field(options, "backbone")](Trainer& trainer) {
+        write_score_head(path, trainer.reward_head().score_head(), kind, backbone);
+        return true;
+      },
+      from_nothing);
 }
 
 Napi::Value TrainerWrap::js_save(const Napi::CallbackInfo& info) {

@@ -36,8 +36,12 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value js_policy_step(const Napi::CallbackInfo& info);
   Napi::Value js_log_probabilities(const Napi::CallbackInfo& info);  // (batch, temperature) => Promise<Float32Array>
   Napi::Value js_hidden_states(const Napi::CallbackInfo& info);      // (batch, positions) => Promise<Float32Array>
-  Napi::Value js_save(const Napi::CallbackInfo& info);               // (path, "f32" | "f16" | "q8_0") => Promise<void>
-  Napi::Value js_save_checkpoint(const Napi::CallbackInfo& info);    // (path, note) => Promise<void>
+  // (batch, {loss, labels?, positions?}, learningRate) => Promise<RewardStepResult>
+  Napi::Value js_reward_step(const Napi::CallbackInfo& info);
+  Napi::Value js_rewards(const Napi::CallbackInfo& info);          // (batch, {positions?}) => Promise<Float32Array>
+  Napi::Value js_save_head(const Napi::CallbackInfo& info);        // (path, {kind, backbone}) => Promise<void>
+  Napi::Value js_save(const Napi::CallbackInfo& info);             // (path, "f32" | "f16" | "q8_0") => Promise<void>
+  Napi::Value js_save_checkpoint(const Napi::CallbackInfo& info);  // (path, note) => Promise<void>
   Napi::Value js_info(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Held> held_;

@@ -167,6 +167,22 @@ std::vector<Rollout> to_rollouts(const Napi::Value& value, const std::vector<Seq
   return rollouts;
 }
 
+RewardBatch to_reward_batch(const Napi::Value& value, const Napi::Value& given) {
+  const Napi::Object options = to_object(given, "options");
+  RewardBatch batch;
+  batch.sequences = to_sequences(value);
+  if (!options.Get("labels").IsUndefined()) batch.labels = to_floats(options.Get("labels"), "labels");
+  if (!options.Get("positions").IsUndefined()) batch.positions = to_integers(options.Get("positions"), "positions");
+  return batch;
+}
+
+RewardLoss reward_loss(const Napi::Value& options) {
+  const std::string name = text_field(to_object(options, "options"), "loss");
+  if (name == "bce") return RewardLoss::bce;
+  if (name == "bradley_terry") return RewardLoss::bradley_terry;
+  reject(options.Env(), "Expected bce or bradley_terry for loss but received " + name);
+}
+
 GrpoOptions grpo_options(const Napi::Value& value) {
   const Napi::Object object = to_object(value, "options");
   GrpoOptions options;

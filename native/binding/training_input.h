@@ -31,6 +31,9 @@ std::vector<Sequence> to_sequences(const Napi::Value& batch);
 // {advantages, oldLogProbabilities?, referenceLogProbabilities?, mask?}: one advantage for each sequence, the others for
 // each completion token, end to end.
 std::vector<Rollout> to_rollouts(const Napi::Value& batch, const std::vector<Sequence>& sequences);
+// {loss: "bce" | "bradley_terry", labels?, positions?} beside the batch.
+RewardBatch to_reward_batch(const Napi::Value& batch, const Napi::Value& options);
+RewardLoss reward_loss(const Napi::Value& options);
 GrpoOptions grpo_options(const Napi::Value& value);
 AdvantageScale advantage_scale(const Napi::Value& value);
 

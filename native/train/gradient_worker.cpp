@@ -26,6 +26,14 @@ std::vector<int32_t> completion_positions(const std::vector<const Sequence*>& se
   return positions;
 }
 
+std::vector<int32_t> chosen_positions(const std::vector<int32_t>& positions, int columns) {
+  std::vector<int32_t> outputs;
+  for (size_t row = 0; row < positions.size(); ++row) {
+    outputs.push_back(static_cast<int32_t>(row) * columns + positions[row]);
+  }
+  return outputs;
+}
+
 // The padded length: whole vectors let ggml use its fast matrix product.
 int padded_columns(const std::vector<const Sequence*>& sequences) {
   int64_t columns = 0;
@@ -105,27 +113,43 @@ double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequen
 }
 
 double GradientWorker::accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss) {
-  const int columns = padded_columns(sequences);
-  const Inputs inputs(sequences, columns, completion_positions(sequences, columns));
   const std::vector<int32_t> targets = completion_tokens(sequences);
+  return accumulate_outputs(
+      sequences, completion_positions(sequences, padded_columns(sequences)), true,
+      [&](float* logits) { return logits_loss(logits, targets.data(), static_cast<int64_t>(targets.size())); });
+}
+
+void GradientWorker::accumulate_states(const std::vector<const Sequence*>& sequences,
+                                       const std::vector<int32_t>& positions, const StatesGradient& states_gradient) {
+  accumulate_outputs(sequences, chosen_positions(positions, padded_columns(sequences)), false, [&](float* states) {
+    states_gradient(states);
+    return 0.0;
+  });
+}
+
+double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& sequences, std::vector<int32_t> positions,
+                                          bool with_logits, const std::function<double(float* outputs)>& loss) {
+  const int columns = padded_columns(sequences);
+  const Inputs inputs(sequences, columns, std::move(positions));
 
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
   const ForwardGraph forward =
       build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
-                    static_cast<int>(targets.size()), true);
+                    static_cast<int>(inputs.outputs.size()), with_logits);
+  ggml_tensor* outputs = with_logits ? forward.logits : forward.hidden;
   ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, true);
-  ggml_build_forward_expand(graph, forward.logits);
+  ggml_build_forward_expand(graph, outputs);
   const int forward_nodes = ggml_graph_n_nodes(graph);
 
-  // The loss is computed outside of the graph: its gradient enters as the accumulator of the logits.
-  ggml_tensor* logits_gradient = ggml_dup_tensor(context.get(), forward.logits);
-  ggml_set_input(logits_gradient);
-  ggml_set_output(forward.logits);
-  forward.logits->flags |= GGML_TENSOR_FLAG_LOSS;
+  // The loss is computed outside of the graph: its gradient enters as the accumulator of the outputs.
+  ggml_tensor* outputs_gradient = ggml_dup_tensor(context.get(), outputs);
+  ggml_set_input(outputs_gradient);
+  ggml_set_output(outputs);
+  outputs->flags |= GGML_TENSOR_FLAG_LOSS;
   std::vector<ggml_tensor*> accumulators(static_cast<size_t>(forward_nodes), nullptr);
   for (int node = 0; node < forward_nodes; ++node) {
     const ggml_tensor* tensor = ggml_graph_node(graph, node);
-    if (tensor == forward.logits) accumulators[node] = logits_gradient;
+    if (tensor == outputs) accumulators[node] = outputs_gradient;
     for (size_t i = 0; i < gradients_.size(); ++i) {
       if (tensor == parameters_.all()[i].weight) accumulators[node] = gradients_[i];
     }
@@ -138,23 +162,19 @@ double GradientWorker::accumulate(const std::vector<const Sequence*>& sequences,
 
   upload(forward, inputs);
   run(graph, 0, forward_nodes);
-  logits_.resize(targets.size() * static_cast<size_t>(shape_.vocabulary));
-  ggml_backend_tensor_get(forward.logits, logits_.data(), 0, logits_.size() * sizeof(float));
-  const double loss = logits_loss(logits_.data(), targets.data(), static_cast<int64_t>(targets.size()));
-  if (!std::isfinite(loss)) throw Error("LOSS_NOT_FINITE", "The loss is not a finite number; lower the learning rate");
-  ggml_backend_tensor_set(logits_gradient, logits_.data(), 0, logits_.size() * sizeof(float));
+  outputs_.resize(static_cast<size_t>(ggml_nelements(outputs)));
+  ggml_backend_tensor_get(outputs, outputs_.data(), 0, outputs_.size() * sizeof(float));
+  const double value = loss(outputs_.data());
+  if (!std::isfinite(value)) throw Error("LOSS_NOT_FINITE", "The loss is not a finite number; lower the learning rate");
+  ggml_backend_tensor_set(outputs_gradient, outputs_.data(), 0, outputs_.size() * sizeof(float));
   run(graph, forward_nodes, ggml_graph_n_nodes(graph));
-  return loss;
+  return value;
 }
 
 std::vector<float> GradientWorker::hidden_states(const std::vector<const Sequence*>& sequences,
                                                  const std::vector<int32_t>& positions) {
   const int columns = padded_columns(sequences);
-  std::vector<int32_t> outputs;
-  for (size_t row = 0; row < sequences.size(); ++row) {
-    outputs.push_back(static_cast<int32_t>(row) * columns + positions[row]);
-  }
-  const Inputs inputs(sequences, columns, std::move(outputs));
+  const Inputs inputs(sequences, columns, chosen_positions(positions, columns));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
   const ForwardGraph forward =
       build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),

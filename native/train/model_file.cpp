@@ -37,6 +37,14 @@ class ModelWriter {
     gguf_add_tensor(file_.get(), tensor);
   }
 
+  void add(const CheckpointValues& source) {
+    ggml_tensor* tensor =
+        ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, static_cast<int64_t>(source.values->size()));
+    ggml_set_name(tensor, source.name);
+    std::memcpy(tensor->data, source.values->data(), source.values->size() * sizeof(float));
+    gguf_add_tensor(file_.get(), tensor);
+  }
+
   void write(const std::string& path) const { write_gguf(file_.get(), path); }
 
  private:
@@ -99,8 +107,11 @@ void save_model(const std::string& path, const ModelShape& shape, const Paramete
 }
 
 void save_checkpoint(const std::string& path, const ModelShape& shape, const Parameters& parameters,
-                     const gguf_context* metadata, int64_t step, const std::string& note) {
-  ModelWriter writer(shape, metadata, 3 * parameters.count(), 3 * parameters.all().size());
+                     const gguf_context* metadata, int64_t step, const std::string& note,
+                     const std::vector<CheckpointValues>& others) {
+  int64_t elements = 3 * parameters.count();
+  for (const CheckpointValues& other : others) elements += static_cast<int64_t>(other.values->size());
+  ModelWriter writer(shape, metadata, elements, 3 * parameters.all().size() + others.size());
   gguf_set_val_i64(writer.metadata(), "spct.train.step", step);
   gguf_set_val_str(writer.metadata(), "spct.train.note", note.c_str());
   for (const Parameter& parameter : parameters.all()) {
@@ -108,6 +119,7 @@ void save_checkpoint(const std::string& path, const ModelShape& shape, const Par
     writer.add("m." + parameter.name, parameter.first_moment, GGML_TYPE_F32);
     writer.add("v." + parameter.name, parameter.second_moment, GGML_TYPE_F32);
   }
+  for (const CheckpointValues& other : others) writer.add(other);
   writer.write(path);
 }
 

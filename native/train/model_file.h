@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "train/ggml_handles.h"
 #include "train/parameters.h"
@@ -22,8 +23,15 @@ void load_parameters(const ModelFile& file, const Parameters& parameters);
 void save_model(const std::string& path, const ModelShape& shape, const Parameters& parameters,
                 const gguf_context* metadata, ggml_type matrix_type);
 
+// Further F32 values of a checkpoint, beside those of the parameters.
+struct CheckpointValues {
+  const char* name;
+  const std::vector<float>* values;
+};
+
 // Writes weights, moments, the step and the caller's `note` (position in the data) for an exact continuation.
 void save_checkpoint(const std::string& path, const ModelShape& shape, const Parameters& parameters,
-                     const gguf_context* metadata, int64_t step, const std::string& note);
+                     const gguf_context* metadata, int64_t step, const std::string& note,
+                     const std::vector<CheckpointValues>& others);
 
 }  // namespace spct

@@ -42,7 +42,7 @@ class UpdateGraph {
   GgmlAllocator allocator_;
 };
 
-// Sums the workers' gradients into the first worker's and returns the norm of the sum.
+// Sums the workers' gradients into the first worker's and returns the squared norm of the sum.
 double sum_gradients(const std::vector<GradientWorker*>& workers, size_t parameters) {
   UpdateGraph graph(workers[0]->backend(), parameters * (workers.size() + 4) + 16);
   std::vector<ggml_tensor*> squares;
@@ -64,18 +64,24 @@ double sum_gradients(const std::vector<GradientWorker*>& workers, size_t paramet
     ggml_backend_tensor_get(square, &value, 0, sizeof(value));
     total += value;
   }
-  return std::sqrt(total);
+  return total;
 }
 
 }  // namespace
 
+double clip_factor(const AdamWOptions& options, double norm) {
+  return options.clip_norm > 0 && norm > options.clip_norm ? options.clip_norm / norm : 1.0;
+}
+
 double adamw_step(const Parameters& parameters, const std::vector<GradientWorker*>& workers,
-                  const AdamWOptions& options, int64_t step, float learning_rate) {
+                  const AdamWOptions& options, int64_t step, float learning_rate, double other_squares) {
   const size_t count = parameters.all().size();
-  const double norm = sum_gradients(workers, count);
-  if (!std::isfinite(norm)) throw Error("LOSS_NOT_FINITE", "The gradient is not finite; lower the learning rate");
-  const bool clips = options.clip_norm > 0 && norm > options.clip_norm;
-  const float factor = clips ? static_cast<float>(options.clip_norm / norm) : 1.0f;
+  const double norm = std::sqrt(sum_gradients(workers, count) + other_squares);
+  if (!std::isfinite(norm)) {
+    for (GradientWorker* worker : workers) worker->clear_gradients();
+    throw Error("LOSS_NOT_FINITE", "The gradient is not finite; lower the learning rate");
+  }
+  const float factor = static_cast<float>(clip_factor(options, norm));
 
   UpdateGraph graph(workers[0]->backend(), count * 4 + 16);
   const auto input = [&] {

@@ -34,6 +34,7 @@ std::unique_ptr<Trainer> Trainer::open(const std::string& path, const TrainerOpt
   const ModelShape shape = read_shape(file.metadata.get());
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(file), shape, options));
   load_parameters(trainer->file_, *trainer->parameters_);
+  trainer->reward_head_ = RewardHead::load(trainer->file_, shape.embedding);
   trainer->file_.tensors.reset();
   const gguf_context* metadata = trainer->file_.metadata.get();
   const int64_t step = gguf_find_key(metadata, "spct.train.step");
@@ -93,10 +94,10 @@ void Trainer::accumulate(const std::vector<Sequence>& sequences,
   }
 }
 
-double Trainer::update(float learning_rate) {
+double Trainer::update(float learning_rate, double other_squares) {
   std::vector<GradientWorker*> workers;
   for (const auto& worker : workers_) workers.push_back(worker.get());
-  const double norm = adamw_step(*parameters_, workers, options_.optimizer, step_ + 1, learning_rate);
+  const double norm = adamw_step(*parameters_, workers, options_.optimizer, step_ + 1, learning_rate, other_squares);
   ++step_;
   return norm;
 }
@@ -164,7 +165,8 @@ void Trainer::save(const std::string& path, ggml_type matrix_type) const {
 }
 
 void Trainer::save_checkpoint(const std::string& path, const std::string& note) const {
-  spct::save_checkpoint(path, shape_, *parameters_, file_.metadata.get(), step_, note);
+  const auto others = reward_head_ ? reward_head_->values() : std::vector<CheckpointValues>();
+  spct::save_checkpoint(path, shape_, *parameters_, file_.metadata.get(), step_, note, others);
 }
 
 }  // namespace spct

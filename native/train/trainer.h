@@ -10,6 +10,7 @@
 #include "train/model_file.h"
 #include "train/optimizer.h"
 #include "train/parameters.h"
+#include "train/reward_head.h"
 #include "train/sequence.h"
 
 namespace spct {
@@ -46,6 +47,24 @@ struct PolicyStepResult {
   int64_t completion_tokens = 0;
 };
 
+enum class RewardLoss : uint8_t {
+  bce,            // binary cross-entropy of each reward's sigmoid with a label (section 3.3 of the paper)
+  bradley_terry,  // -log sigmoid(chosen - rejected) of sequences that come in pairs
+};
+
+struct RewardBatch {
+  std::vector<Sequence> sequences;
+  std::vector<int32_t> positions;  // where each sequence's state is read; empty: at its last token
+  std::vector<float> labels;       // 0 or 1 for each sequence; empty for Bradley-Terry
+};
+
+struct RewardStepResult {
+  double loss = 0;      // mean over sequences or pairs, nats
+  double accuracy = 0;  // share with the reward on the right side of 0, or the chosen above the rejected
+  double gradient_norm = 0;
+  int64_t tokens = 0;
+};
+
 // Trains all weights of one model. Calls must not overlap. A batch is shared among one worker per thread in a fixed
 // way and their gradients are summed in a fixed order, so equal inputs give equal weights, bit by bit.
 class Trainer {
@@ -63,6 +82,12 @@ class Trainer {
                                const GrpoOptions& options, float learning_rate);
   // Log-probabilities of the completion tokens under softmax(logits / temperature), sequence after sequence.
   std::vector<float> log_probabilities(const std::vector<Sequence>& sequences, double temperature);
+  // One update of all weights and of the reward head (zero before the first one). Values are those before the update.
+  // Throws Error INVALID_ARGUMENT, or LOSS_NOT_FINITE with the weights as they were.
+  RewardStepResult reward_step(const RewardBatch& batch, RewardLoss loss, float learning_rate);
+  // The head's value for each sequence. This and the next throw Error NO_HEAD if none has been trained.
+  std::vector<float> rewards(const RewardBatch& batch);
+  const RewardHead& reward_head() const;
   // The loss without an update; `gradient_norm` stays 0.
   StepResult evaluate(const std::vector<Sequence>& sequences);
   // Final-norm states [sequences, embedding] at one position of each sequence.
@@ -88,7 +113,9 @@ class Trainer {
   // Runs `accumulate(worker, micro-batch)` for the whole batch; a failure leaves no gradients behind.
   void accumulate(const std::vector<Sequence>& sequences,
                   const std::function<void(size_t, const std::vector<size_t>&)>& accumulate_part);
-  double update(float learning_rate);  // returns the gradient's norm
+  // Returns the gradient's norm; `other_squares` as for adamw_step.
+  double update(float learning_rate, double other_squares = 0);
+  std::vector<double> head_rewards(const RewardBatch& batch);
 
   ModelFile file_;
   ModelShape shape_;
@@ -96,6 +123,7 @@ class Trainer {
   GgmlBackend backend_;
   std::unique_ptr<Parameters> parameters_;
   std::vector<std::unique_ptr<GradientWorker>> workers_;
+  std::optional<RewardHead> reward_head_;  // once a reward step was taken
   int64_t step_ = 0;
   std::string note_;
 };
