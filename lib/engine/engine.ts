@@ -19,7 +19,9 @@ export interface SampleRequest {
   /** `prompt` is an index into `prompts`. The same seed and prompt give the same text. */
   samples: { prompt: number; seed: number }[];
   sampling: Sampling;
-  /** Budget of one sample. */
+  /** Whether the assistant's turn is opened at the end of the prompts. Default true. */
+  opensAnswer?: boolean;
+  /** Budget of one sample. With 0 nothing is drawn: completions only carry the head's value at the end of their prompt. */
   maxTokens: number;
   /** Whether completions carry token ids and their log-probabilities. */
   logprobs: boolean;

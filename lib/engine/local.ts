@@ -85,7 +85,9 @@ export class LocalEngine implements Engine {
   ): Promise<RequestUsage> {
     try {
       this.#check(signal);
-      const prompts = await Promise.all(request.prompts.map((messages) => this.#tokenize(messages)));
+      const prompts = await Promise.all(
+        request.prompts.map((messages) => this.#tokenize(messages, request.opensAnswer)),
+      );
       this.#check(signal);
       for (const { tokens } of prompts) this.#checkLength(tokens.length, request.maxTokens);
       const computed = await this.#run(request, prompts, onCompletion, signal);
@@ -104,9 +106,12 @@ export class LocalEngine implements Engine {
     return this.#closing;
   }
 
-  async #tokenize(messages: Message[]): Promise<TokenizedPrompt> {
+  async #tokenize(messages: Message[], generate?: boolean): Promise<TokenizedPrompt> {
     const { bosToken, eosToken } = this.#native.info;
-    const pieces = this.#chat.render(messages, { bosToken, eosToken, variables: this.#chatVariables });
+    const pieces = this.#chat.render(messages, {
+      ...{ bosToken, eosToken, generate },
+      variables: this.#chatVariables,
+    });
     const tokens = await this.#native.tokenize(pieces);
     return { tokens, prefix: opensThought(pieces) ? "<think>" : "" };
   }

@@ -22,7 +22,7 @@ struct GroupRequest {
   std::vector<std::vector<int32_t>> prompts;
   std::vector<SampleSpec> samples;
   SamplingParams sampling;
-  int32_t max_tokens = 0;  // budget of one sample
+  int32_t max_tokens = 0;  // budget of one sample; 0 gives the head's value on the prompt alone
   bool logprobs = false;
   std::shared_ptr<const StopPattern> stop;
   SkippedSection skip;
@@ -30,8 +30,8 @@ struct GroupRequest {
 
 enum class FinishReason : uint8_t { stop, eos, length, cancelled, error };
 
-// A finished sample. `meta` is the fused head's value on the state of the last generated token, if the engine has a
-// head and the sample was not cancelled and did not fail.
+// A finished sample. `meta` is the fused head's value on the state of the last generated token (of the prompt's last
+// one if none was to be generated), if the engine has a head and the sample was not cancelled and did not fail.
 struct SampleResult {
   int64_t group = 0;
   int32_t sample = 0;

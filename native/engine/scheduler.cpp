@@ -62,8 +62,10 @@ Scheduler::~Scheduler() = default;
 void validate(const GroupRequest& request, const ModelLimits& limits) {
   const auto invalid = [](const std::string& message) { throw Error("INVALID_REQUEST", message); };
   if (request.samples.empty()) invalid("Expected at least one sample but received none");
-  if (request.max_tokens < 1) {
-    invalid("Expected a positive number for maxTokens but received " + std::to_string(request.max_tokens));
+  const int32_t least = limits.has_head ? 0 : 1;
+  if (request.max_tokens < least) {
+    invalid("Expected an integer of at least " + std::to_string(least) + " for maxTokens but received " +
+            std::to_string(request.max_tokens));
   }
   for (const auto& prompt : request.prompts) {
     if (prompt.empty()) invalid("Expected tokens in every prompt but received an empty one");
@@ -226,6 +228,12 @@ void Scheduler::plan_prompts(Plan& plan) {
     plan.batch.back().output = true;
     for (Sample* sample : prompt->first_draws) {
       const auto& request = sample->group.request;
+      if (sample->budget == 0) {
+        sample->ended = FinishReason::length;
+        plan.heads.push_back({rows});
+        head_owners_.push_back(sample);
+        continue;
+      }
       plan.draws.push_back({rows, request.sampling, request.samples[sample->index].seed, 0, request.logprobs});
       draw_owners_.push_back(sample);
     }

@@ -188,6 +188,34 @@ static void the_head_sees_the_state_after_the_last_token() {
   }
 }
 
+static void the_head_sees_a_prompt_without_sampling() {
+  const auto all = limits(1024, 5, 64, true);
+  FakeModel model(all, scripted_next);
+  Scheduler scheduler(all, model);
+  // More prompts than sequences, one longer than a batch, some sampled by others at the same time.
+  const std::vector<GroupRequest> groups{request(0, {{1, 2, 3}, range(1, 90), {1, 2, 3, 4}, {5}}, 8, 0),
+                                         request(1, {{1, 2, 3}}, 3, 6)};
+  for (const auto& group : groups) scheduler.add(group);
+  const auto results = run(scheduler, model);
+  check_against_reference(results, groups);
+  for (const auto& result : results) {
+    const auto& prompt = groups[result.group].prompts[groups[result.group].samples[result.sample].prompt];
+    const int expected = std::accumulate(prompt.begin(), prompt.end(), 0) +
+                         std::accumulate(result.tokens.begin(), result.tokens.end(), 0);
+    CHECK(result.meta.has_value());
+    CHECK_NEAR(*result.meta, expected, 0);
+    if (result.group == 0) CHECK(result.reason == FinishReason::length && result.tokens.empty());
+  }
+  CHECK(scheduler.stats().cells_reserved == 0);
+  CHECK(scheduler.stats().generated_tokens ==
+        std::accumulate(results.begin(), results.end(), int64_t{0}, [](int64_t sum, const auto& result) {
+          return sum + static_cast<int64_t>(result.tokens.size());
+        }));
+  const auto without_head = limits(1024, 5, 64);
+  CHECK_THROWS(validate(request(0, {{1}}, 1, 0), without_head), Error);
+  CHECK_THROWS(validate(request(0, {{1}}, 1, -1), all), Error);
+}
+
 static void stops_at_the_pattern() {
   const auto all = limits(1024, 16, 64);
   const std::string script = "so \\boxed{8, 5} and more";
@@ -345,6 +373,7 @@ int main() {
   waits_when_the_cache_is_reserved();
   the_budget_ends_with_the_context();
   the_head_sees_the_state_after_the_last_token();
+  the_head_sees_a_prompt_without_sampling();
   stops_at_the_pattern();
   cancels_running_and_waiting_samples();
   a_full_cache_preempts_the_youngest_sample();
