@@ -12,7 +12,7 @@ import { writeReport } from "../eval/report/write.js";
 import { resultFilesOf } from "../eval/result_files.js";
 import { run } from "../eval/run.js";
 import { readManifest } from "../eval/run_folder.js";
-import { integer, optional, readOptions } from "../options.js";
+import { choice, integer, optional, readOptions, withDefault } from "../options.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { formatMetrics } from "./evaluation.js";
 import { bar, startProgress } from "./progress.js";
@@ -27,6 +27,7 @@ interface EvalFlags {
   samples?: number;
   kMeta?: number;
   ties?: string;
+  unvoted?: string;
   aggregate?: string;
   seed?: number;
   limit?: number;
@@ -50,7 +51,11 @@ interface EvalFlags {
   gpuLayers?: number;
 }
 
-const partReaders = { ...voteReaders, limit: optional(integer(1)) };
+const partReaders = {
+  ...voteReaders,
+  unvoted: withDefault(choice("wrong", "skip"), "wrong"),
+  limit: optional(integer(1)),
+};
 
 const defaultSamples = 8;
 
@@ -83,6 +88,7 @@ export function registerEval(program: Command, invocation: Invocation): void {
     )
     .option("--k-meta <m>", "how many samples the meta RM lets into the vote (default: half)", toInteger)
     .option("--ties <policy>", "a tie at the top loses, counts its share, or is drawn at random", "share")
+    .option("--unvoted <policy>", "an item without a vote is wrong, or left out (skip)", "wrong")
     .option("--aggregate <how>", "sum (Eq. 14) or mean over the samples", "sum")
     .option("--seed <n>", "of samples and draws", toInteger, 0)
     .option("--limit <n>", "only the first n items", toInteger)
@@ -141,8 +147,8 @@ export function registerEval(program: Command, invocation: Invocation): void {
 }
 
 async function evalCommand(benchmark: Benchmark, flags: EvalFlags, terminal: Terminal): Promise<number> {
-  const { samples, kMeta, ties, aggregate, seed, limit } = flags;
-  const read = readOptions(partReaders, { k: samples, kMeta, ties, aggregate, seed, limit });
+  const { samples, kMeta, ties, unvoted, aggregate, seed, limit } = flags;
+  const read = readOptions(partReaders, { k: samples, kMeta, ties, unvoted, aggregate, seed, limit });
   const options = { ...read, shard: readShard(flags.shard), skipBad: flags.skipBad };
   if (flags.from !== undefined) return measure(benchmark, flags, terminal, options);
   const out = flags.out ?? join("runs", benchmark.name);

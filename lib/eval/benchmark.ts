@@ -23,7 +23,8 @@ export interface JudgedItem {
   /** Indices of the correct responses; null if unknown. */
   correct: readonly number[] | null;
   tally: Tally;
-  /** In [0, 1] under the tie policy; null if there is no vote or nothing to decide. */
+  /** In [0, 1] under the policies for ties and for items without a vote; null if there is nothing to decide, or the item is
+   * left out. */
   credit: number | null;
   /** In the order they were drawn. */
   samples: readonly SampleRecord[];

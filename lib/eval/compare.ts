@@ -1,8 +1,7 @@
-import { credit } from "../vote/metrics.js";
+import { creditOfVote } from "../vote/metrics.js";
 import type { SummaryOptions } from "../vote/summary.js";
 import { tally } from "../vote/tally.js";
 import { type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
-import { isDecidable } from "./curve.js";
 import { joinJudgements } from "./join.js";
 import { loadJudgements } from "./judgements.js";
 import { bootstrapStrata, cohenKappa, type Interval, mcnemar, mean } from "./statistics.js";
@@ -46,7 +45,7 @@ export async function compareWith(
   benchmark: Benchmark,
   data: string,
   judgements: string,
-  { k, kMeta, ties = "share", aggregate = "sum" }: SummaryOptions = {},
+  { k, kMeta, ties = "share", unvoted = "wrong", aggregate = "sum" }: SummaryOptions = {},
 ): Promise<Comparison> {
   const own: number[] = [];
   const other: number[] = [];
@@ -58,9 +57,11 @@ export async function compareWith(
     const points = credits.take(facts.id);
     const correct = facts.label === null ? null : [facts.label].flat();
     const votes = tally(record.samples.slice(0, k), record.n, { aggregate, kMeta });
-    if (points === undefined || votes.scores === null || !isDecidable({ correct, n: record.n })) continue;
+    const policies = { ties: ties === "random" ? ("share" as const) : ties, unvoted };
+    const against = creditOfVote(votes.scores, { correct, n: record.n }, policies);
+    if (points === undefined || against === null) continue;
     own.push(points);
-    other.push(credit(votes.scores, correct!, ties === "random" ? "share" : ties));
+    other.push(against);
   }
   return comparisonOf(own, other);
 }

@@ -1,5 +1,5 @@
 import type { SampleRecord } from "../records.js";
-import { credit, type TiePolicy } from "../vote/metrics.js";
+import { creditOfVote, type TiePolicy, type Unvoted } from "../vote/metrics.js";
 import { type Aggregate, tally } from "../vote/tally.js";
 import type { Aggregator, Benchmark, JudgedItem } from "./benchmark.js";
 import { type Interval, wilson } from "./statistics.js";
@@ -11,6 +11,8 @@ export interface CurvePoint {
   meta: boolean;
   /** Over labelled items. */
   accuracy: number | null;
+  /** How many these are. */
+  items: number;
   interval: Interval | null;
   /** The benchmark's headline. */
   headline: number | null;
@@ -21,8 +23,12 @@ export interface CurvePoint {
 
 export interface CurveOptions {
   ties: TiePolicy;
+  unvoted: Unvoted;
   aggregate: Aggregate;
+  /** Of the draws of `ties: "random"`. */
   seed: number;
+  /** The ks. Default: powers of two, and as many samples as the first item has. */
+  sizes?: readonly number[];
 }
 
 interface Variant {
@@ -44,22 +50,25 @@ export function curveSizes(most: number): number[] {
 export class Curve {
   readonly #variants: Variant[] = [];
   readonly #tokens = new Map<number, { sum: number; items: number }>();
-  #sizes: number[] | undefined;
+  #sizes: readonly number[] | undefined;
+  #rated = false;
 
   constructor(
     private readonly benchmark: Benchmark,
     private readonly options: CurveOptions,
-  ) {}
+  ) {
+    this.#sizes = options.sizes;
+  }
 
   /** `samples` are all that may vote; the first item with any decides how far the curve goes. */
   add(item: JudgedItem, samples: readonly SampleRecord[], position: number): void {
     if (samples.length === 0) return;
     this.#sizes ??= curveSizes(samples.length);
-    const rated = samples.some(({ meta }) => meta !== null);
+    this.#rated ||= samples.some(({ meta }) => meta !== null);
     for (const k of this.#sizes) {
       const drawn = samples.slice(0, k);
       this.#count(this.#variant(k, false), item, drawn.map(withoutMeta), position);
-      if (rated) this.#count(this.#variant(k, true), item, drawn, position);
+      this.#count(this.#variant(k, true), item, drawn, position);
       this.#countTokens(k, drawn);
     }
   }
@@ -73,10 +82,9 @@ export class Curve {
   }
 
   #count(variant: Variant, item: JudgedItem, samples: SampleRecord[], position: number): void {
-    const { ties, aggregate, seed } = this.options;
+    const { aggregate, seed } = this.options;
     const votes = tally(samples, item.n, { aggregate });
-    const decided = votes.scores !== null && isDecidable(item);
-    const points = decided ? credit(votes.scores!, item.correct!, ties, seed, position) : null;
+    const points = creditOfVote(votes.scores, item, this.options, seed, position);
     variant.aggregator.add({ ...item, tally: votes, credit: points, samples });
     if (points === null) return;
     variant.sum += points;
@@ -92,25 +100,23 @@ export class Curve {
   }
 
   points(): CurvePoint[] {
-    return this.#variants.map(({ k, meta, aggregator, sum, items }) => {
-      const [headline] = aggregator.scores();
-      const tokens = this.#tokens.get(k);
-      return {
-        k,
-        meta,
-        accuracy: items === 0 ? null : sum / items,
-        interval: items === 0 ? null : wilson(sum / items, items),
-        headline: headline?.value ?? null,
-        headlineInterval: headline?.interval ?? null,
-        tokensPerItem: tokens === undefined ? null : tokens.sum / tokens.items,
-      };
-    });
+    return this.#variants
+      .filter(({ meta }) => this.#rated || !meta)
+      .map(({ k, meta, aggregator, sum, items }) => {
+        const [headline] = aggregator.scores();
+        const tokens = this.#tokens.get(k);
+        return {
+          k,
+          meta,
+          accuracy: items === 0 ? null : sum / items,
+          items,
+          interval: items === 0 ? null : wilson(sum / items, items),
+          headline: headline?.value ?? null,
+          headlineInterval: headline?.interval ?? null,
+          tokensPerItem: tokens === undefined ? null : tokens.sum / tokens.items,
+        };
+      });
   }
-}
-
-/** Whether there is a right and a wrong choice. */
-export function isDecidable({ correct, n }: Pick<JudgedItem, "correct" | "n">): boolean {
-  return correct !== null && correct.length > 0 && correct.length < n;
 }
 
 function withoutMeta(sample: SampleRecord): SampleRecord {

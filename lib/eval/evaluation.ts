@@ -1,9 +1,9 @@
-import { credit, type TiePolicy } from "../vote/metrics.js";
+import { creditOfVote, type TiePolicy, type Unvoted } from "../vote/metrics.js";
 import { type Figures, Summarizer, type SummaryOptions } from "../vote/summary.js";
 import { tally, winners } from "../vote/tally.js";
 import { AucSample } from "./auc.js";
 import type { BadRowNote, Benchmark, JudgedItem, Score } from "./benchmark.js";
-import { Curve, type CurvePoint, isDecidable } from "./curve.js";
+import { Curve, type CurvePoint } from "./curve.js";
 import type { JoinCounts, JoinedJudgement } from "./join.js";
 import { type Agreement, AgreementMeasure } from "./measures/agreement.js";
 import { type FeatureBias, FeatureMeasure } from "./measures/feature.js";
@@ -36,14 +36,22 @@ export interface Metrics extends MeasuredFigures {
   missing: number;
   unknown: number;
   bad: { count: number; first: BadRowNote[] };
-  options: { k: number | null; kMeta: number | null; ties: TiePolicy; aggregate: string; seed: number };
+  options: {
+    k: number | null;
+    kMeta: number | null;
+    ties: TiePolicy;
+    unvoted: Unvoted;
+    aggregate: string;
+    seed: number;
+  };
 }
 
 const tiePolicies: TiePolicy[] = ["lose", "share", "random"];
 
 /** Gathers the figures of a run, one judgement after the other. */
 export class Evaluation {
-  readonly #options: SummaryOptions & Required<Pick<SummaryOptions, "ties" | "aggregate" | "seed">>;
+  readonly #options: SummaryOptions &
+    Required<Pick<SummaryOptions, "ties" | "unvoted" | "aggregate" | "seed">>;
   readonly #benchmark: Benchmark;
   readonly #summarizer: Summarizer;
   readonly #aggregator;
@@ -63,7 +71,7 @@ export class Evaluation {
 
   constructor(benchmark: Benchmark, options: SummaryOptions = {}) {
     this.#benchmark = benchmark;
-    this.#options = { ties: "share", aggregate: "sum", seed: 0, ...options };
+    this.#options = { ties: "share", unvoted: "wrong", aggregate: "sum", seed: 0, ...options };
     this.#summarizer = new Summarizer(this.#options);
     this.#aggregator = benchmark.aggregator();
     this.#curve = new Curve(benchmark, this.#options);
@@ -71,7 +79,7 @@ export class Evaluation {
 
   /** Returns the item with its vote. */
   add({ record, facts }: Pick<JoinedJudgement, "record" | "facts">): JudgedItem {
-    const { k, kMeta, ties, aggregate, seed } = this.#options;
+    const { k, kMeta, unvoted, aggregate, seed } = this.#options;
     const samples = record.samples.slice(0, k);
     const position = this.#items++;
     const subset = facts.subset ?? record.subset;
@@ -86,15 +94,14 @@ export class Evaluation {
       n: record.n,
       correct,
       tally: votes,
-      credit: null,
+      credit: creditOfVote(votes.scores, { correct, n: record.n }, this.#options, seed, position),
       samples,
     };
-    if (votes.scores !== null && isDecidable(judged)) {
-      judged.credit = credit(votes.scores, correct!, ties, seed, position);
-      for (const one of this.#policies) {
-        one.sum += credit(votes.scores, correct!, one.policy, seed, position);
-        one.items++;
-      }
+    for (const one of this.#policies) {
+      const points = creditOfVote(votes.scores, judged, { ties: one.policy, unvoted }, seed, position);
+      if (points === null) continue;
+      one.sum += points;
+      one.items++;
     }
     this.#addAuc(judged, position);
     this.#aggregator.add(judged);
@@ -122,7 +129,7 @@ export class Evaluation {
 
   metrics(counts: JoinCounts, bad: Metrics["bad"]): Metrics {
     const { bySubset, ...all } = this.#summarizer.summary();
-    const { k = null, kMeta = null, ties, aggregate, seed } = this.#options;
+    const { k = null, kMeta = null, ties, unvoted, aggregate, seed } = this.#options;
     return {
       ...withIntervals(all, this.#allAuc),
       bySubset: Object.fromEntries(
@@ -155,7 +162,7 @@ export class Evaluation {
       texts: this.#texts.result(),
       ...counts,
       bad,
-      options: { k, kMeta, ties, aggregate, seed },
+      options: { k, kMeta, ties, unvoted, aggregate, seed },
     };
   }
 }

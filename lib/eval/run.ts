@@ -1,13 +1,12 @@
 import { readFileSync } from "node:fs";
-import { SpctError } from "../errors.js";
 import type { JudgementRecord, SampleRecord } from "../records.js";
-import { credit } from "../vote/metrics.js";
+import { creditOfVote } from "../vote/metrics.js";
 import { tally } from "../vote/tally.js";
 import type { BadRowNote, Benchmark, Item } from "./benchmark.js";
 import { loadItems } from "./benchmark.js";
-import { isDecidable } from "./curve.js";
 import { hashPath, hashText } from "./hash.js";
 import type { Judge } from "./judges/judge.js";
+import { judgeItems } from "./judging.js";
 import { type Part, takePart } from "./part.js";
 import { RunFolder } from "./run_folder.js";
 
@@ -27,9 +26,6 @@ export interface RunOptions extends Part {
   onProgress?: (progress: RunProgress) => void;
   signal?: AbortSignal;
 }
-
-/** Errors of one item that say nothing about the next; its samples then count as failed, with the code as the reason. */
-const ownErrors = new Set(["CONTEXT_OVERFLOW", "INVALID_ARGUMENT"]);
 
 /**
  * Judges a data set into a folder and returns the path of its judgements. Resumes what an earlier run with the same judge,
@@ -53,46 +49,33 @@ export async function run(
   const name = hashText(JSON.stringify(identity)).slice(0, 12);
   const earlier = place.size;
   const start = performance.now();
+  const items = takePart(
+    loadItems(benchmark, data, () => undefined),
+    part,
+  );
   let judged = 0;
   const decided = { items: 0, credit: 0 };
-  const stopped = new AbortController();
-  const each = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
-  const running: Promise<Outcome>[] = [];
-  const finish = async () => {
-    const outcome = await running.shift()!;
-    if ("error" in outcome) throw outcome.error;
-    place.append(outcome.record);
-    judged++;
-    const points = creditOf(outcome.record);
-    if (points !== null) {
-      decided.items++;
-      decided.credit += points;
-    }
-    const accuracy = decided.items === 0 ? null : decided.credit / decided.items;
-    onProgress?.({
-      done: earlier + judged,
-      total,
-      judged,
-      accuracy,
-      milliseconds: performance.now() - start,
-    });
-  };
   try {
-    for await (const item of takePart(
-      loadItems(benchmark, data, () => undefined),
-      part,
-    )) {
-      if (place.takeDone(item.id)) continue;
-      running.push(settle(judgeItem(judge, item, name, each)));
-      if (running.length >= judge.concurrency) await finish();
+    for await (const { item, samples } of judgeItems(judge, notDone(items, place), signal)) {
+      place.append(toRecord(item, samples, name));
+      judged++;
+      const points = creditOf(item, samples);
+      if (points !== null) {
+        decided.items++;
+        decided.credit += points;
+      }
+      const accuracy = decided.items === 0 ? null : decided.credit / decided.items;
+      const milliseconds = performance.now() - start;
+      onProgress?.({ done: earlier + judged, total, judged, accuracy, milliseconds });
     }
-    while (running.length > 0) await finish();
   } finally {
-    stopped.abort();
-    await Promise.all(running);
     place.close();
   }
   return place.judgements;
+}
+
+async function* notDone(items: AsyncIterable<Item>, place: RunFolder): AsyncGenerator<Item> {
+  for await (const item of items) if (!place.takeDone(item.id)) yield item;
 }
 
 function versions() {
@@ -104,41 +87,20 @@ function versions() {
   };
 }
 
-function creditOf({ samples, n, label }: JudgementRecord): number | null {
-  const { scores } = tally(samples, n);
+function creditOf(
+  { responses: { length: n }, label }: Item,
+  samples: readonly SampleRecord[],
+): number | null {
   const correct = label === null ? null : [label].flat();
-  return scores === null || !isDecidable({ correct, n }) ? null : credit(scores, correct!, "share");
+  return creditOfVote(tally(samples, n).scores, { correct, n }, { ties: "share", unvoted: "wrong" });
 }
 
-type Outcome = { record: JudgementRecord } | { error: unknown };
-
-async function settle(judging: Promise<JudgementRecord>): Promise<Outcome> {
-  try {
-    return { record: await judging };
-  } catch (error) {
-    return { error };
-  }
-}
-
-async function judgeItem(
-  judge: Judge,
-  item: Item,
+function toRecord(
+  { id, subset, label, responses }: Item,
+  samples: SampleRecord[],
   run: string,
-  signal: AbortSignal,
-): Promise<JudgementRecord> {
-  const { id, subset, label, responses } = item;
-  const samples = await samplesOf(judge, item, signal);
+): JudgementRecord {
   return { id, ...(subset === undefined ? {} : { subset }), n: responses.length, label, samples, run };
-}
-
-async function samplesOf(judge: Judge, item: Item, signal: AbortSignal): Promise<SampleRecord[]> {
-  try {
-    return await judge.judge(item, signal);
-  } catch (error) {
-    if (!(error instanceof SpctError) || !ownErrors.has(error.code)) throw error;
-    const reason = error.code.toLowerCase().replaceAll("_", "-");
-    return Array.from({ length: judge.k }, () => ({ scores: null, reason, meta: null }));
-  }
 }
 
 async function count(source: AsyncIterable<unknown>): Promise<number> {

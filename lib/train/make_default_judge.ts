@@ -132,7 +132,7 @@ export async function measure(
   try {
     return await measureJudge(grm, heldOutItems(count), {
       ks: [1, 8, 32],
-      seed: 1,
+      seed: 0,
       signal,
       onProgress: (done, total) => {
         if (done % 500 === 0) say(`measured ${done}/${total}`);

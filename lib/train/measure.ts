@@ -1,8 +1,11 @@
+import { custom } from "../eval/benchmarks/custom.js";
+import { Curve, type CurvePoint } from "../eval/curve.js";
+import { GrmJudge, type GrmJudgeOptions } from "../eval/judges/grm.js";
+import { judgeItems } from "../eval/judging.js";
 import type { Grm } from "../judge.js";
 import type { JudgeManyOptions } from "../settings.js";
-import { credit } from "../vote/metrics.js";
 import { tally } from "../vote/tally.js";
-import { type Accuracy, accuracyOf } from "./accuracy.js";
+import type { Accuracy } from "./accuracy.js";
 import type { TaskItem } from "./tasks/task.js";
 
 export interface JudgeFigures {
@@ -27,7 +30,8 @@ export interface MeasureOptions {
 
 /**
  * Accuracy of a judge on items with one best response: greedy, and voting at several k on the same samples. A tie at the top is
- * worth its share, the expected value of the paper's random choice.
+ * worth its share, the expected value of the paper's random choice; an item without a vote is worth nothing. Judges and counts
+ * as `spct eval custom` does with the same items, seed and samples.
  */
 export async function measureJudge(
   grm: Grm,
@@ -35,44 +39,53 @@ export async function measureJudge(
   { ks, seed, sampling, signal, onProgress }: MeasureOptions,
 ): Promise<JudgeFigures> {
   const start = performance.now();
-  const queries = items.map(({ query, responses }) => ({ query, responses }));
-  const most = Math.max(...ks);
-  const total = 2 * items.length;
   let done = 0;
-  let greedy = 0;
-  for await (const { scores } of grm.judgeMany(queries, { k: 1, temperature: 0, kMeta: undefined, signal })) {
-    greedy += creditOf(scores, items[done]!);
-    onProgress?.(++done, total);
-  }
-  const voting = new Map(ks.map((k) => [k, 0]));
-  const meta = new Map(ks.map((k) => [k, 0]));
-  let invalid = 0;
-  let rated = false;
-  for await (const { samples } of grm.judgeMany(queries, { k: most, seed, ...sampling, signal })) {
-    const item = items[done - items.length]!;
-    for (const k of ks) {
-      const ballots = samples.slice(0, k);
-      const plain = tally(ballots, item.responses.length, { kMeta: k });
-      voting.set(k, voting.get(k)! + creditOf(plain.scores, item));
-      meta.set(k, meta.get(k)! + creditOf(tally(ballots, item.responses.length).scores, item));
-    }
-    invalid += samples.filter(({ scores }) => scores === null).length;
-    rated ||= samples.some((sample) => sample.meta !== null);
-    onProgress?.(++done, total);
-  }
-  const figures = (credits: Map<number, number>) =>
-    Object.fromEntries([...credits].map(([k, sum]) => [k, accuracyOf(sum, items.length)]));
+  const run = (options: Omit<GrmJudgeOptions, "seed" | "reference">, sizes: readonly number[]) => {
+    const judge = new GrmJudge(grm, "measured", {}, { ...options, seed, reference: false });
+    return measureCurve(judge, items, sizes, signal, () => onProgress?.(++done, 2 * items.length));
+  };
+  const greedy = await run({ k: 1, temperature: 0 }, [1]);
+  const most = Math.max(...ks);
+  const sampled = await run({ k: most, ...sampling }, ks);
   return {
     items: items.length,
-    greedy: accuracyOf(greedy, items.length),
-    voting: figures(voting),
-    meta: rated ? figures(meta) : {},
-    invalid: invalid / (items.length * most),
+    greedy: greedy.voting["1"]!,
+    voting: sampled.voting,
+    meta: sampled.meta,
+    invalid: sampled.invalid / (items.length * most),
     seconds: (performance.now() - start) / 1000,
   };
 }
 
-function creditOf(scores: readonly number[] | null, { label }: TaskItem): number {
-  if (label === null) throw new RangeError("Expected items with a best response");
-  return scores === null ? 0 : credit(scores, [label], "share");
+async function measureCurve(
+  judge: GrmJudge,
+  items: readonly TaskItem[],
+  sizes: readonly number[],
+  signal: AbortSignal | undefined,
+  onItem: () => void,
+) {
+  const curve = new Curve(custom, { ties: "share", unvoted: "wrong", aggregate: "sum", seed: 0, sizes });
+  let position = 0;
+  let invalid = 0;
+  for await (const { item, samples } of judgeItems(judge, items, signal)) {
+    const { id, subset, label, responses } = item;
+    if (label === null) throw new RangeError("Expected items with a best response");
+    const n = responses.length;
+    const votes = tally(samples, n);
+    curve.add({ id, subset, n, correct: [label], tally: votes, credit: null, samples }, samples, position++);
+    invalid += samples.filter(({ scores }) => scores === null).length;
+    onItem();
+  }
+  const points = curve.points();
+  return {
+    voting: figuresOf(points.filter(({ meta }) => !meta)),
+    meta: figuresOf(points.filter(({ meta }) => meta)),
+    invalid,
+  };
+}
+
+function figuresOf(points: readonly CurvePoint[]): Record<string, Accuracy> {
+  return Object.fromEntries(
+    points.map(({ k, accuracy, interval, items }) => [k, { accuracy: accuracy!, ci: interval!, n: items }]),
+  );
 }

@@ -20,6 +20,22 @@ export function credit(
   return correct.includes(top[Math.floor(uniform(...keys) * top.length)]!) ? 1 : 0;
 }
 
+/** What an item without a vote is worth: nothing, or it is left out. */
+export type Unvoted = "wrong" | "skip";
+
+/** What the choice of a vote is worth under a policy, in [0, 1]; null where no choice is right or none is wrong, or the policy
+ * leaves the item out. `scores` is null where there is no vote, `correct` where it is unknown. */
+export function creditOfVote(
+  scores: readonly number[] | null,
+  { correct, n }: { correct: readonly number[] | null; n: number },
+  { ties, unvoted }: { ties: TiePolicy; unvoted: Unvoted },
+  ...keys: number[]
+): number | null {
+  if (correct === null || correct.length === 0 || correct.length >= n) return null;
+  if (scores === null) return unvoted === "wrong" ? 0 : null;
+  return credit(scores, correct, ties, ...keys);
+}
+
 /** Area under the ROC curve of `values` for telling positives from negatives; ties count one half. Null if one class is
  * empty. */
 export function rocAuc(values: readonly number[], positive: readonly boolean[]): number | null {

@@ -1,4 +1,4 @@
-import { credit, rocAuc, type TiePolicy } from "./metrics.js";
+import { creditOfVote, rocAuc, type TiePolicy, type Unvoted } from "./metrics.js";
 import { type Aggregate, type Ballot, tally, winners } from "./tally.js";
 
 /** A judged item, as far as voting looks at it. */
@@ -15,6 +15,8 @@ export interface SummaryOptions {
   k?: number;
   kMeta?: number;
   ties?: TiePolicy;
+  /** Whether an item without a vote is left out of the accuracy or wrong in it. Default left out. */
+  unvoted?: Unvoted;
   aggregate?: Aggregate;
   /** Of the draws of `ties: "random"`. */
   seed?: number;
@@ -23,9 +25,10 @@ export interface SummaryOptions {
 export interface Figures {
   /** Items seen. */
   items: number;
-  /** Items without a vote, as a response never got a score. They are in no other figure. */
+  /** Items without a vote, as a response never got a score. They are in no other figure, but for the accuracy if they count
+   * as wrong. */
   skipped: number;
-  /** Items that accuracy is the mean over: labelled, voted, with a right and a wrong choice. */
+  /** Items that accuracy is the mean over: labelled, with a right and a wrong choice, and voted unless they count as wrong. */
   labelled: number;
   /** In [0, 1]; null without labelled items. */
   accuracy: number | null;
@@ -41,32 +44,34 @@ export interface Summary extends Figures {
 
 /** Votes on every item and counts how often the vote is right. */
 export class Summarizer {
-  readonly #options: Required<Pick<SummaryOptions, "ties" | "aggregate" | "seed">> & SummaryOptions;
+  readonly #options: Required<Pick<SummaryOptions, "ties" | "unvoted" | "aggregate" | "seed">> &
+    SummaryOptions;
   readonly #all = new Counts();
   readonly #subsets = new Map<string, Counts>();
   #next = 0;
 
   constructor(options: SummaryOptions = {}) {
-    this.#options = { ties: "share", aggregate: "sum", seed: 0, ...options };
+    this.#options = { ties: "share", unvoted: "skip", aggregate: "sum", seed: 0, ...options };
   }
 
   add(item: VotedItem): void {
     const targets = [this.#all, this.#subset(item.subset)];
     const position = this.#next++;
-    const { k, kMeta, ties, aggregate, seed } = this.#options;
+    const { k, kMeta, aggregate, seed } = this.#options;
     const result = tally(item.samples.slice(0, k), item.n, { aggregate, kMeta });
-    for (const counts of targets) counts.items++;
+    const correct = item.label === null ? null : [item.label].flat();
+    const points = creditOfVote(result.scores, { correct, n: item.n }, this.#options, seed, position);
+    for (const counts of targets) {
+      counts.items++;
+      if (points !== null) counts.points.push(points);
+    }
     if (result.scores === null) {
       for (const counts of targets) counts.skipped++;
       return;
     }
     const tied = winners(result.scores).length > 1;
-    const correct = item.label === null ? null : [item.label].flat();
-    const decidable = correct !== null && correct.length > 0 && correct.length < item.n;
-    const points = decidable ? credit(result.scores, correct, ties, seed, position) : null;
     for (const counts of targets) {
       if (tied) counts.ties++;
-      if (points !== null) counts.points.push(points);
       if (correct !== null) counts.addResponses(result.means as number[], correct);
     }
   }

@@ -14,9 +14,9 @@ export class AgreementMeasure implements Measure<Agreement> {
   #label = { agreed: 0, chance: 0, items: 0 };
   #samples = { agreed: 0, chance: 0, items: 0 };
 
-  add({ n, credit, samples }: JudgedItem): void {
+  add({ n, tally, credit, samples }: JudgedItem): void {
     if (n < 2) return;
-    if (credit !== null) {
+    if (credit !== null && tally.scores !== null) {
       this.#label.agreed += credit;
       this.#label.chance += 1 / n;
       this.#label.items++;

@@ -36,7 +36,7 @@ export class MarginMeasure implements Measure<MarginReport> {
   readonly #credits: number[] = [];
 
   add({ tally, credit }: JudgedItem): void {
-    if (credit === null) return;
+    if (credit === null || tally.scores === null) return;
     const [first, second] = [...(tally.means as number[])].sort((left, right) => right - left);
     this.#margins.push(first! - second!);
     this.#credits.push(credit);

@@ -173,6 +173,33 @@ describe("evaluate", () => {
     });
   });
 
+  test("an item without a vote is wrong, or left out", async () => {
+    const cases: Case[] = [
+      { label: 0, samples: [{ scores: [8, 3], meta: 1 }] },
+      { label: 1, samples: [{ scores: null }] },
+    ];
+    const wrong = await measure(cases);
+    expect(wrong).toMatchObject({
+      items: 2,
+      skipped: 1,
+      labelled: 2,
+      accuracy: 0.5,
+      scores: [{ value: 0.5 }, {}],
+    });
+    expect(wrong.curve).toMatchObject([
+      { meta: false, accuracy: 0.5, items: 2 },
+      { meta: true, accuracy: 0.5, items: 2 },
+    ]);
+    const skipped = await measure(cases, { unvoted: "skip" });
+    expect(skipped).toMatchObject({
+      items: 2,
+      skipped: 1,
+      labelled: 1,
+      accuracy: 1,
+      scores: [{ value: 1 }, {}],
+    });
+  });
+
   test("refuses kMeta without meta scores", async () => {
     await expect(measure([{ label: 0, samples: [{ scores: [1, 2] }] }], { kMeta: 1 })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
