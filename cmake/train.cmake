@@ -1,6 +1,7 @@
-# The trainer: forward and backward of the llama graph on ggml, without Node.
+# The trainer: forward and backward of decoder-only transformers on ggml, without Node.
 add_library(spct_train STATIC
   native/train/advantages.cpp
+  native/train/architecture.cpp
   native/train/forward.cpp
   native/train/gguf_output.cpp
   native/train/gradient_worker.cpp
@@ -8,6 +9,7 @@ add_library(spct_train STATIC
   native/train/losses_cpu.cpp
   native/train/model_file.cpp
   native/train/model_shape.cpp
+  native/train/model_tensors.cpp
   native/train/optimizer.cpp
   native/train/outer_product.cpp
   native/train/parallel.cpp

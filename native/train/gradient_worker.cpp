@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "error.h"
 #include "train/losses.h"
@@ -14,7 +15,8 @@
 namespace spct {
 namespace {
 
-constexpr size_t graph_nodes = 8192;
+// A layer of Gemma 2 has the most: about 60 forward and 130 backward.
+size_t graph_nodes(const ModelShape& shape) { return 1024 + 512 * static_cast<size_t>(shape.layers); }
 
 std::vector<int32_t> completion_positions(const std::vector<const Sequence*>& sequences, int columns) {
   std::vector<int32_t> positions;
@@ -44,23 +46,34 @@ int padded_columns(const std::vector<const Sequence*>& sequences) {
 }  // namespace
 
 struct GradientWorker::Inputs {
+  int columns;
+  int rows;
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;
-  std::vector<float> mask;
   std::vector<int32_t> outputs;
 
-  Inputs(const std::vector<const Sequence*>& sequences, int columns, std::vector<int32_t> output_positions)
-      : tokens(sequences.size() * columns, 0),
-        positions(columns),
-        mask(static_cast<size_t>(columns) * columns, -std::numeric_limits<float>::infinity()),
+  Inputs(const std::vector<const Sequence*>& sequences, int padded, std::vector<int32_t> output_positions)
+      : columns(padded),
+        rows(static_cast<int>(sequences.size())),
+        tokens(sequences.size() * padded, 0),
+        positions(sequences.size() * padded, 0),
         outputs(std::move(output_positions)) {
-    for (size_t row = 0; row < sequences.size(); ++row) {
+    for (int row = 0; row < rows; ++row) {
       std::copy(sequences[row]->tokens.begin(), sequences[row]->tokens.end(), tokens.begin() + row * columns);
+      std::iota(positions.begin() + row * columns, positions.begin() + (row + 1) * columns, 0);
     }
+  }
+
+  ForwardSize size() const { return {columns, rows, 1, static_cast<int>(outputs.size())}; }
+
+  // A query sees itself and the `window` - 1 tokens before it.
+  std::vector<float> mask(int window) const {
+    std::vector<float> mask(static_cast<size_t>(columns) * columns, -std::numeric_limits<float>::infinity());
     for (int query = 0; query < columns; ++query) {
-      positions[query] = query;
-      std::fill_n(mask.begin() + static_cast<size_t>(query) * columns, query + 1, 0.0f);
+      const int first = std::max(0, query + 1 - window);
+      std::fill_n(mask.begin() + static_cast<size_t>(query) * columns + first, query + 1 - first, 0.0f);
     }
+    return mask;
   }
 };
 
@@ -76,7 +89,8 @@ GradientWorker::GradientWorker(const ModelShape& shape, const Parameters& parame
   if (!gradient_buffer_) throw Error("OUT_OF_MEMORY", "The gradients do not fit into memory");
   clear_gradients();
   allocator_.reset(ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend_.get())));
-  graph_memory_.resize(3 * graph_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(graph_nodes, true));
+  graph_memory_.resize(3 * graph_nodes(shape) * ggml_tensor_overhead() +
+                       ggml_graph_overhead_custom(graph_nodes(shape), true));
 }
 
 std::vector<int32_t> GradientWorker::completion_tokens(const std::vector<const Sequence*>& sequences) {
@@ -102,7 +116,8 @@ void GradientWorker::upload(const ForwardGraph& forward, const Inputs& inputs) {
   };
   set(forward.tokens_input, inputs.tokens);
   set(forward.positions_input, inputs.positions);
-  set(forward.mask_input, inputs.mask);
+  set(forward.mask_input, inputs.mask(inputs.columns));
+  if (forward.window_mask_input != nullptr) set(forward.window_mask_input, inputs.mask(shape_.window));
   set(forward.outputs_input, inputs.outputs);
 }
 
@@ -133,11 +148,9 @@ double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& se
   const Inputs inputs(sequences, columns, std::move(positions));
 
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward =
-      build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
-                    static_cast<int>(inputs.outputs.size()), with_logits);
+  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), with_logits);
   ggml_tensor* outputs = with_logits ? forward.logits : forward.hidden;
-  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, true);
+  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), true);
   ggml_build_forward_expand(graph, outputs);
   const int forward_nodes = ggml_graph_n_nodes(graph);
 
@@ -176,10 +189,8 @@ std::vector<float> GradientWorker::hidden_states(const std::vector<const Sequenc
   const int columns = padded_columns(sequences);
   const Inputs inputs(sequences, columns, chosen_positions(positions, columns));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward =
-      build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
-                    static_cast<int>(sequences.size()), false);
-  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, false);
+  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), false);
+  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);
   ggml_build_forward_expand(graph, forward.hidden);
   if (!ggml_gallocr_alloc_graph(allocator_.get(), graph))
     throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
@@ -201,10 +212,8 @@ std::vector<float> GradientWorker::completion_logits(const std::vector<const Seq
   const int columns = padded_columns(sequences);
   const Inputs inputs(sequences, columns, completion_positions(sequences, columns));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward =
-      build_forward(context.get(), shape_, parameters_, columns, static_cast<int>(sequences.size()),
-                    static_cast<int>(inputs.outputs.size()), true);
-  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes, false);
+  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), true);
+  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);
   ggml_build_forward_expand(graph, forward.logits);
   if (!ggml_gallocr_alloc_graph(allocator_.get(), graph))
     throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");

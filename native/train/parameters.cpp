@@ -57,57 +57,45 @@ void start_alike(std::vector<float>& embeddings, int64_t width, const std::vecto
 
 }  // namespace
 
-std::string layer_tensor(int layer, const char* part) {
-  return "blk." + std::to_string(layer) + "." + part + ".weight";
-}
-
 Parameters::Parameters(const ModelShape& shape, ggml_backend_t backend) : shape_(shape) {
   shape.check();
-  const size_t tensors = 3 * (3 + 9 * static_cast<size_t>(shape.layers));
-  context_.reset(ggml_init({tensors * ggml_tensor_overhead(), nullptr, true}));
-  const int64_t kv_size = int64_t{shape.head_size()} * shape.kv_heads;
-  add("token_embd.weight", shape.embedding, shape.vocabulary);
-  for (int layer = 0; layer < shape.layers; ++layer) {
-    add(layer_tensor(layer, "attn_norm"), shape.embedding, 1);
-    add(layer_tensor(layer, "attn_q"), shape.embedding, shape.embedding);
-    add(layer_tensor(layer, "attn_k"), shape.embedding, kv_size);
-    add(layer_tensor(layer, "attn_v"), shape.embedding, kv_size);
-    add(layer_tensor(layer, "attn_output"), shape.embedding, shape.embedding);
-    add(layer_tensor(layer, "ffn_norm"), shape.embedding, 1);
-    add(layer_tensor(layer, "ffn_gate"), shape.embedding, shape.feed_forward);
-    add(layer_tensor(layer, "ffn_up"), shape.embedding, shape.feed_forward);
-    add(layer_tensor(layer, "ffn_down"), shape.feed_forward, shape.embedding);
-  }
-  add("output_norm.weight", shape.embedding, 1);
-  if (!shape.tied_output) add("output.weight", shape.embedding, shape.vocabulary);
+  const std::vector<ModelTensor> tensors = model_tensors(shape);
+  context_.reset(ggml_init({3 * tensors.size() * ggml_tensor_overhead(), nullptr, true}));
+  for (const ModelTensor& tensor : tensors) add(tensor);
   buffer_.reset(ggml_backend_alloc_ctx_tensors(context_.get(), backend));
   if (!buffer_) throw Error("OUT_OF_MEMORY", "The weights and their optimizer state do not fit into memory");
   ggml_backend_buffer_clear(buffer_.get(), 0);
 }
 
-void Parameters::add(const std::string& name, int64_t columns, int64_t rows) {
-  Parameter parameter;
-  parameter.name = name;
-  parameter.is_matrix = rows > 1;
-  const auto create = [&](const std::string& full_name) {
-    ggml_tensor* tensor = parameter.is_matrix ? ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, columns, rows)
-                                              : ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, columns);
-    ggml_set_name(tensor, full_name.c_str());
-    return tensor;
+void Parameters::add(const ModelTensor& tensor) {
+  const bool is_matrix = tensor.kind == TensorKind::matrix;
+  const auto create = [&](const std::string& name) {
+    ggml_tensor* created = is_matrix ? ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, tensor.columns, tensor.rows)
+                                     : ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, tensor.columns);
+    ggml_set_name(created, name.c_str());
+    return created;
   };
-  parameter.weight = create(name);
-  parameter.first_moment = create("m." + name);
-  parameter.second_moment = create("v." + name);
-  ggml_set_param(parameter.weight);
-  parameters_.push_back(parameter);
+  ggml_tensor* weight = create(tensor.name);
+  weights_[tensor.name] = weight;
+  if (tensor.kind == TensorKind::rope_factors) {
+    frozen_.push_back(weight);
+    return;
+  }
+  ggml_set_param(weight);
+  parameters_.push_back({tensor.name, weight, create("m." + tensor.name), create("v." + tensor.name), is_matrix});
 }
 
 void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_groups) {
   check_groups(token_groups, shape_.vocabulary);
   Gaussian gaussian(seed);
+  const auto fill = [](ggml_tensor* weight, const std::vector<float>& values) {
+    ggml_backend_tensor_set(weight, values.data(), 0, values.size() * sizeof(float));
+  };
+  for (ggml_tensor* factors : frozen_) fill(factors, std::vector<float>(ggml_nelements(factors), 1.0f));
   for (const Parameter& parameter : parameters_) {
     const int64_t columns = parameter.weight->ne[0];
-    std::vector<float> values(static_cast<size_t>(ggml_nelements(parameter.weight)), 1.0f);
+    std::vector<float> values(static_cast<size_t>(ggml_nelements(parameter.weight)),
+                              ends_with(parameter.name, ".bias") ? 0.0f : 1.0f);
     if (parameter.is_matrix) {
       const bool into_residual =
           ends_with(parameter.name, "attn_output.weight") || ends_with(parameter.name, "ffn_down.weight");
@@ -116,7 +104,7 @@ void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_gro
       for (float& value : values) value = deviation * gaussian();
       if (parameter.name == "token_embd.weight") start_alike(values, columns, token_groups);
     }
-    ggml_backend_tensor_set(parameter.weight, values.data(), 0, values.size() * sizeof(float));
+    fill(parameter.weight, values);
   }
 }
 
@@ -125,6 +113,11 @@ const Parameter& Parameters::named(const std::string& name) const {
     if (parameter.name == name) return parameter;
   }
   throw Error("UNSUPPORTED_MODEL", "Expected a weight named " + name + " but there is none");
+}
+
+ggml_tensor* Parameters::weight(const std::string& name) const {
+  const auto found = weights_.find(name);
+  return found == weights_.end() ? nullptr : found->second;
 }
 
 int64_t Parameters::count() const {

@@ -1,7 +1,6 @@
 #include "train/reward_head.h"
 
 #include <cmath>
-#include <cstring>
 #include <string>
 
 #include "error.h"
@@ -9,20 +8,8 @@
 namespace spct {
 namespace {
 
-constexpr const char* weights_name = "reward_head";
 constexpr const char* first_moments_name = "m.reward_head";
 constexpr const char* second_moments_name = "v.reward_head";
-
-std::vector<float> read_values(const ModelFile& file, const char* name, size_t count) {
-  const ggml_tensor* tensor = ggml_get_tensor(file.tensors.get(), name);
-  if (tensor == nullptr || tensor->type != GGML_TYPE_F32 || ggml_nelements(tensor) != static_cast<int64_t>(count)) {
-    throw Error("UNSUPPORTED_MODEL",
-                std::string("Expected ") + std::to_string(count) + " F32 values in the tensor " + name);
-  }
-  std::vector<float> values(count);
-  std::memcpy(values.data(), tensor->data, count * sizeof(float));
-  return values;
-}
 
 }  // namespace
 
@@ -32,10 +19,10 @@ RewardHead::RewardHead(int width)
       second_moments_(weights_.size(), 0.0f) {}
 
 std::optional<RewardHead> RewardHead::load(const ModelFile& file, int width) {
-  if (!file.tensors || ggml_get_tensor(file.tensors.get(), weights_name) == nullptr) return std::nullopt;
+  if (ggml_get_tensor(file.tensors.get(), reward_head_tensor) == nullptr) return std::nullopt;
   RewardHead head(width);
   const size_t count = head.weights_.size();
-  head.weights_ = read_values(file, weights_name, count);
+  head.weights_ = read_values(file, reward_head_tensor, count);
   head.first_moments_ = read_values(file, first_moments_name, count);
   head.second_moments_ = read_values(file, second_moments_name, count);
   return head;
@@ -76,7 +63,7 @@ ScoreHead RewardHead::score_head() const {
 }
 
 std::vector<CheckpointValues> RewardHead::values() const {
-  return {{weights_name, &weights_}, {first_moments_name, &first_moments_}, {second_moments_name, &second_moments_}};
+  return {{reward_head_tensor, &weights_}, {first_moments_name, &first_moments_}, {second_moments_name, &second_moments_}};
 }
 
 }  // namespace spct

@@ -2,6 +2,7 @@
 
 // A model small enough for finite differences, with a byte vocabulary, and sequences for it.
 
+#include <ggml-backend.h>
 #include <gguf.h>
 
 #include <cstdio>
@@ -12,6 +13,8 @@
 #include "train/trainer.h"
 
 namespace spct {
+
+inline const char* const architectures[] = {"llama", "qwen2", "qwen3", "gemma2"};
 
 inline std::string write_byte_vocabulary(const std::string& path, int tokens) {
   gguf_context* file = gguf_init_empty();
@@ -44,6 +47,26 @@ inline ModelShape small_shape() {
   return shape;
 }
 
+// Small models that use all that sets their architecture apart: "llama" has rope factors and scaled positions too.
+inline ModelShape small_shape(const std::string& architecture) {
+  ModelShape shape = small_shape();
+  shape.architecture = architecture;
+  if (architecture == "llama") {
+    shape.rope_factors = true;
+    shape.rope_scaling = 2.0f;
+    shape.tied_output = false;
+  }
+  if (architecture == "qwen2") shape.projection_biases = true;
+  if (architecture == "qwen3") shape.key_length = 12;
+  if (architecture == "gemma2") {
+    shape.key_length = 16;
+    shape.attention_softcap = 3.0f;
+    shape.final_softcap = 4.0f;
+    shape.window = 7;
+  }
+  return shape;
+}
+
 inline std::vector<Sequence> random_sequences(int count, int vocabulary, uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<Sequence> sequences;
@@ -57,9 +80,37 @@ inline std::vector<Sequence> random_sequences(int count, int vocabulary, uint32_
   return sequences;
 }
 
-inline std::unique_ptr<Trainer> small_trainer(const std::string& name, const TrainerOptions& options = {}) {
+inline std::unique_ptr<Trainer> small_trainer(const std::string& name, const TrainerOptions& options = {},
+                                              const ModelShape& shape = small_shape()) {
   const std::string vocabulary = write_byte_vocabulary(name + ".vocabulary.gguf", 256);
-  return Trainer::create(vocabulary, small_shape(), 7, {}, options);
+  return Trainer::create(vocabulary, shape, 7, {}, options);
+}
+
+inline std::vector<float> read_tensor(const ggml_tensor* tensor) {
+  std::vector<float> values(static_cast<size_t>(ggml_nelements(tensor)));
+  ggml_backend_tensor_get(tensor, values.data(), 0, values.size() * sizeof(float));
+  return values;
+}
+
+inline void write_tensor(ggml_tensor* tensor, const std::vector<float>& values) {
+  ggml_backend_tensor_set(tensor, values.data(), 0, values.size() * sizeof(float));
+}
+
+// A small trainer of an architecture whose norms, biases and rope factors are not what they start as.
+inline std::unique_ptr<Trainer> varied_trainer(const std::string& name, const std::string& architecture,
+                                               const TrainerOptions& options = {}) {
+  auto trainer = small_trainer(name, options, small_shape(architecture));
+  std::mt19937 random(5);
+  const auto vary = [&](ggml_tensor* tensor) {
+    std::vector<float> values = read_tensor(tensor);
+    for (float& value : values) value += static_cast<float>(random() % 1000) / 1500.0f;
+    write_tensor(tensor, values);
+  };
+  for (const Parameter& parameter : trainer->parameters().all()) {
+    if (!parameter.is_matrix) vary(parameter.weight);
+  }
+  for (ggml_tensor* tensor : trainer->parameters().frozen()) vary(tensor);
+  return trainer;
 }
 
 }  // namespace spct
