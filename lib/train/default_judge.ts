@@ -8,7 +8,7 @@ import { drawIndex } from "./tasks/requirement_judgement.js";
 import { defaultRequirementOptions, type RequirementItem, RequirementTask } from "./tasks/requirements.js";
 import type { Vocabulary } from "./vocabulary.js";
 
-/** What the base of the default judge is made from. The same recipe gives the same weights. */
+/** What the default judge is made from: the base from nothing, then the paper's stages. */
 export const defaultRecipe = {
   seed: 1,
   shape: {
@@ -22,6 +22,15 @@ export const defaultRecipe = {
   threads: 2,
   batchItems: 8,
   schedule: { steps: 18_000, peak: 2e-3, warmup: 100, floor: 0.02 } satisfies Schedule,
+  rft: { items: 3000, batch: 32, learningRate: 3e-4, generalShare: 0.05 },
+  rl: {
+    batchItems: 96,
+    groupSize: 4,
+    grpo: { beta: 0.02 },
+    schedule: { steps: 100, peak: 3e-4, warmup: 5, floor: 0.1 } satisfies Schedule,
+  },
+  /** Judgements of each stage that the meta RM learns from: items, and samples of each. */
+  meta: { items: 2000, samples: 8 },
 };
 
 /** How hard the items of a step are. */

@@ -24,6 +24,12 @@ export class RftFile {
     return new RftFile(path, items);
   }
 
+  /** The items of a finished run, whatever its identity. Throws as `open` does. */
+  static async read(path: string): Promise<ItemSamples[]> {
+    const [, ...lines] = await readWholeLines(path);
+    return lines.map((line, index) => toItem(path, parse(path, line, index + 2), index + 2));
+  }
+
   private constructor(path: string, items: ItemSamples[]) {
     this.#path = path;
     this.items = items;

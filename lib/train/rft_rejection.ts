@@ -52,7 +52,8 @@ export function reject(
   return { kept, counts };
 }
 
-function isTooEasy(samples: readonly RftSample[]): boolean {
+/** Whether the judge was right every time without a hint. */
+export function isTooEasy(samples: readonly RftSample[]): boolean {
   const own = samples.filter(({ hinted }) => !hinted);
   return own.length > 0 && own.every(({ reward }) => reward === 1);
 }

@@ -1,5 +1,6 @@
 import { SpctError } from "../errors.js";
 import type { Grm } from "../judge.js";
+import { samplesInFlight } from "../many.js";
 import { rewardPrompt } from "../prompt/reward.js";
 import type { PromptTemplate } from "../prompt/template.js";
 import { type ModelText, promptOf } from "./conversations.js";
@@ -50,13 +51,23 @@ export async function rollOut(
       throw new SpctError(code, `Item ${item.id}: ${message}`, { cause: error });
     }
   };
-  const outcomes = await Promise.allSettled(items.map(group));
-  const problems = outcomes.flatMap((outcome) =>
-    outcome.status === "rejected" ? [outcome.reason as SpctError] : [],
-  );
+  const groups: Trajectory[][] = [];
+  const problems: SpctError[] = [];
+  const queue = items.entries();
+  const takeGroups = async () => {
+    for (const [index, item] of queue) {
+      try {
+        groups[index] = await group(item, index);
+      } catch (error) {
+        problems.push(error as SpctError);
+      }
+    }
+  };
+  const together = Math.max(1, Math.ceil(samplesInFlight(grm.info.backend) / 2 / options.groupSize));
+  await Promise.all(Array.from({ length: together }, takeGroups));
   const first = problems.find(({ code }) => code !== "CANCELLED") ?? problems[0];
   if (first !== undefined) throw first;
-  return outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
+  return groups.flat();
 }
 
 async function rollOutGroup(
