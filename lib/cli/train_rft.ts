@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import { SpctError } from "../errors.js";
 import { Grm } from "../judge.js";
 import { findModel } from "../models.js";
-import { loadAddon } from "../native.js";
 import { loadTemplate } from "../templates.js";
 import { modelText } from "../train/conversations.js";
 import { readConversations } from "../train/dataset.js";
@@ -12,6 +11,7 @@ import { fileHash } from "../train/meta.js";
 import { type RftReport, type RftResult, rft } from "../train/rft.js";
 import type { HintUse } from "../train/rft_samples.js";
 import { type RlItem, taskRlItems } from "../train/rl_items.js";
+import { openTrainer } from "../train/trainer.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
@@ -100,7 +100,7 @@ async function trainRft(flags: RftFlags, terminal: Terminal): Promise<number> {
   const stop = stopOnInterrupt();
   const open = async () => {
     const path = existsSync(checkpointPath) ? checkpointPath : modelPath;
-    const trainer = await loadAddon().Trainer.open({ path, threads: flags.threads });
+    const trainer = await openTrainer({ path, threads: flags.threads });
     return { trainer, text: await modelText(modelPath, trainer) };
   };
   let opened: Awaited<ReturnType<typeof open>> | undefined;
