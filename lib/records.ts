@@ -15,6 +15,8 @@ export interface SampleRecord {
   seed?: number;
   /** Generated tokens. */
   tokens?: number;
+  /** Of a pairwise judge of more than two responses: each pair of them, and what the two got in it. */
+  pairs?: { pair: [number, number]; scores: number[] }[];
 }
 
 /** One line of judgements.jsonl: a judged item. */
@@ -105,6 +107,9 @@ function findProblem(value: unknown): string | null {
       return `expected a number or null for samples[${index}].meta`;
     if (sample.tokens !== undefined && !isIndex(sample.tokens, Number.MAX_SAFE_INTEGER))
       return `expected a count for samples[${index}].tokens`;
+    const pairs = sample.pairs ?? [];
+    if (!Array.isArray(pairs) || !pairs.every((one) => isJudgedPair(one, n)))
+      return `expected pairs of indices below ${n} with their scores for samples[${index}].pairs`;
   }
   return null;
 }
@@ -140,6 +145,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isIndex(value: unknown, below: number): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < below;
+}
+
+function isJudgedPair(value: unknown, n: number): boolean {
+  if (!isObject(value)) return false;
+  const { pair, scores } = value;
+  const two = (list: unknown): list is unknown[] => Array.isArray(list) && list.length === 2;
+  return (
+    two(pair) && pair.every((index) => isIndex(index, n)) && two(scores) && scores.every(Number.isFinite)
+  );
 }
 
 function isNumberOrNull(value: unknown): boolean {

@@ -6,7 +6,7 @@ import { benchmarks, findBenchmark } from "../eval/benchmarks/index.js";
 import { type Comparison, CreditsById, compareWith } from "../eval/compare.js";
 import { BadRows, type EvaluateOptions, evaluate } from "../eval/evaluate.js";
 import { isTied, type Metrics } from "../eval/evaluation.js";
-import { GrmJudge } from "../eval/judges/grm.js";
+import { findJudgeKind, judgeKinds } from "../eval/judges/index.js";
 import { Browser } from "../eval/report/browser.js";
 import { writeReport } from "../eval/report/write.js";
 import { resultFilesOf } from "../eval/result_files.js";
@@ -40,9 +40,8 @@ interface EvalFlags {
   meta?: string;
   template?: string;
   isolation?: "none" | "process";
-  answer?: "scores" | "winner" | "correctness";
-  principles?: false;
-  principlesFile?: string;
+  judge?: string;
+  principles?: string;
   reference?: boolean;
   temperature?: number;
   maxTokens?: number;
@@ -64,6 +63,9 @@ const description = `Measure a judge on a benchmark.
 With --from, recorded judgements (.jsonl or .jsonl.gz) are measured; otherwise a judge is run into --out, and resumed there
 when it was interrupted. Benchmarks:
 ${benchmarks.map(({ name, title, source }) => `  ${name.padEnd(16)} ${title}${source === "" ? "" : `, ${source}`}`).join("\n")}
+
+Judges:
+${judgeKinds.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join("\n")}
 
 Rows of "custom" are JSON lines:
   {"id","query","responses":[...],"label":0|[...]|null,"subset"?,"reference"?,"principles"?,"metadata"?}`;
@@ -101,13 +103,9 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--meta <head>", '"fused" or the path of a head; "none" judges without a meta RM')
     .option("--template <name>", "prompt template: a name or the path of a Jinja file")
     .option("--isolation <mode>", "none, or process: run the model in a child process")
-    .option(
-      "--answer <kind>",
-      "scores, winner (a pairwise judge) or correctness (a single response on 0 and 1)",
-    )
-    .option("--no-principles", "judge without principles")
-    .option("--principles-file <path>", "judge by the principles of this file")
-    .option("--reference", "show the reference answers of the data")
+    .option("--judge <kind>", "how it judges, one of the judges above (default: grm)")
+    .option("--principles <file>", "judge by the principles of this file")
+    .option("--reference", "show the reference answers of the data, where there are any")
     .option("--temperature <t>", "of sampling", toNumber)
     .option("--max-tokens <n>", "budget of one sample", toInteger)
     .option(
@@ -163,26 +161,23 @@ async function judgeInto(
   options: EvaluateOptions,
   terminal: Terminal,
 ): Promise<{ judgements: string; name: string }> {
-  const { model, meta, template, isolation, threads, gpuLayers, answer, temperature, maxTokens } = flags;
+  const { model, meta, template, isolation, threads, gpuLayers, temperature, maxTokens } = flags;
+  const kind = findJudgeKind(flags.judge ?? "grm");
   const { concurrency } = readOptions(
     { concurrency: optional(integer(1)) },
     { concurrency: flags.concurrency },
   );
+  const principles = flags.principles === undefined ? undefined : await readText(flags.principles);
   const progress = startProgress(terminal, flags.json === true, "Loading the judge");
-  const principles =
-    flags.principlesFile === undefined ? flags.principles : await readText(flags.principlesFile);
   const load = { model, meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
-  const judge = await GrmJudge.load(load, {
-    ...{
-      k: options.k ?? defaultSamples,
-      seed: options.seed ?? 0,
-      answer,
-      temperature,
-      maxTokens,
-      concurrency,
-    },
-    principles: principles === false || typeof principles === "string" ? principles : undefined,
+  const judge = await kind.load(load, {
+    k: options.k ?? defaultSamples,
+    seed: options.seed ?? 0,
+    temperature,
+    maxTokens,
+    principles,
     reference: flags.reference === true,
+    concurrency,
   });
   try {
     const bad = new BadRows();

@@ -42,7 +42,15 @@ function formatCurve({ curve }: Metrics): string[] {
   });
 }
 
-function formatCaveats({ validity, skipped, ties, tiePolicies, bias, agreement }: Metrics): string[] {
+function formatCaveats({
+  validity,
+  skipped,
+  ties,
+  tiePolicies,
+  bias,
+  agreement,
+  everyPair,
+}: Metrics): string[] {
   const { consistency, firstShown } = bias.position;
   const lines: [string, string][] = [
     [
@@ -60,6 +68,8 @@ function formatCaveats({ validity, skipped, ties, tiePolicies, bias, agreement }
     ["points per doubled markup", points(bias.style.slope, bias.style.interval)],
     ["agreement among samples", agreement.amongSamples === null ? "-" : agreement.amongSamples.toFixed(3)],
   ];
+  if (everyPair.count > 0)
+    lines.push(["right wins each of its pairs", `${percent(everyPair.value)} ${range(everyPair.interval)}`]);
   return lines.map(([name, value]) => `  ${name.padEnd(28)}${value}`);
 }
 

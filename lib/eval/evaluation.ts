@@ -8,6 +8,7 @@ import type { JoinCounts, JoinedJudgement } from "./join.js";
 import { type Agreement, AgreementMeasure } from "./measures/agreement.js";
 import { type FeatureBias, FeatureMeasure } from "./measures/feature.js";
 import { MarginMeasure, type MarginReport } from "./measures/margin.js";
+import { type EveryPair, PairMeasure } from "./measures/pairs.js";
 import { type PositionBias, PositionMeasure } from "./measures/position.js";
 import { TextMeasure, type TextReport } from "./measures/texts.js";
 import { type Validity, ValidityMeasure } from "./measures/validity.js";
@@ -32,6 +33,7 @@ export interface Metrics extends MeasuredFigures {
   agreement: Agreement;
   margin: MarginReport;
   bias: { position: PositionBias; length: FeatureBias; style: FeatureBias };
+  everyPair: EveryPair;
   texts: TextReport;
   missing: number;
   unknown: number;
@@ -64,6 +66,7 @@ export class Evaluation {
   readonly #position = new PositionMeasure();
   readonly #length = new FeatureMeasure(({ lengths }) => lengths);
   readonly #style = new FeatureMeasure(({ marks }) => marks);
+  readonly #pairs = new PairMeasure();
   readonly #texts = new TextMeasure();
   readonly #allAuc = new AucSample();
   #items = 0;
@@ -106,7 +109,14 @@ export class Evaluation {
     this.#addAuc(judged, position);
     this.#aggregator.add(judged);
     this.#curve.add(judged, samples, position);
-    const measures = [this.#validity, this.#agreement, this.#margin, this.#position, this.#texts];
+    const measures = [
+      this.#validity,
+      this.#agreement,
+      this.#margin,
+      this.#position,
+      this.#pairs,
+      this.#texts,
+    ];
     for (const measure of measures) measure.add(judged);
     for (const measure of [this.#length, this.#style]) measure.add(judged, facts);
     return judged;
@@ -159,6 +169,7 @@ export class Evaluation {
         length: this.#length.result(),
         style: this.#style.result(),
       },
+      everyPair: this.#pairs.result(),
       texts: this.#texts.result(),
       ...counts,
       bad,

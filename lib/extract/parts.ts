@@ -22,6 +22,7 @@ const headings: Record<string, Part> = {
   scores: "scores",
   "final scores": "scores",
   "final score": "scores",
+  winner: "scores",
 };
 
 /** Splits a judgement into its parts, for showing it. Best effort: a judgement without headings is all critique. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SpctError } from "../../errors.js";
 import { Grm } from "../../judge.js";
 import { findModel } from "../../models.js";
 import { type SampleRecord, toRecord } from "../../records.js";
@@ -10,15 +11,15 @@ import { uniform } from "../../vote/draw.js";
 import { balancedOrders } from "../../vote/orders.js";
 import type { Item } from "../benchmark.js";
 import { hashPath, hashText } from "../hash.js";
-import type { Judge } from "./judge.js";
+import type { Judge, JudgeRequest } from "./judge.js";
 
-export interface GrmJudgeOptions extends Omit<JudgeOptions, "orderings" | "onSample" | "signal" | "kMeta"> {
-  k: number;
-  seed: number;
-  /** Judges by these, or without any; default: an item's own, else the judge makes some. */
+export interface GrmJudgeOptions
+  extends Omit<JudgeOptions, keyof JudgeRequest | "orderings" | "onSample" | "signal" | "kMeta">,
+    Omit<JudgeRequest, "principles" | "concurrency"> {
+  /** As in the request; false judges without any. */
   principles?: string | Principle[] | false;
-  /** Whether the reference of an item is shown. */
-  reference: boolean;
+  /** Whether an item without principles, its own or given, is refused. Default false. */
+  needsPrinciples?: boolean;
   /** Items judged at the same time. Default on a CPU 1: what else is in a batch changes the last digits of its results, so
    * only then does a resumed run write the same as one that was not interrupted; it is no slower there. Elsewhere enough for
    * 128 samples. */
@@ -68,10 +69,10 @@ export class GrmJudge implements Judge {
   }
 
   async judge(item: Item, signal?: AbortSignal): Promise<SampleRecord[]> {
-    const { principles, reference, seed, ...options } = this.options;
+    const { principles, needsPrinciples, reference, seed, ...options } = this.options;
     const own = seedOf(item.id, seed);
     const orderings = itemOrders(item.responses.length, this.k, own);
-    const verdict = await this.grm.judge(toQuery(item, { principles, reference }), {
+    const verdict = await this.grm.judge(toQuery(item, { principles, needsPrinciples, reference }), {
       ...options,
       seed: own,
       orderings,
@@ -92,8 +93,17 @@ function shippedTemplate(name: string): string {
 
 function toQuery(
   item: Item,
-  { principles, reference }: Pick<GrmJudgeOptions, "principles" | "reference">,
+  {
+    principles,
+    needsPrinciples,
+    reference,
+  }: Pick<GrmJudgeOptions, "principles" | "needsPrinciples" | "reference">,
 ): Query {
+  if (needsPrinciples === true && (principles ?? item.principles) === undefined)
+    throw new SpctError(
+      "NO_PRINCIPLES",
+      `Expected principles in the row of item ${item.id}, or for all items`,
+    );
   return {
     query: item.query,
     responses: item.responses,

@@ -1,4 +1,6 @@
 import type { SampleRecord } from "../../records.js";
+import type { LoadOptions } from "../../settings.js";
+import type { Principle } from "../../types.js";
 import type { Item } from "../benchmark.js";
 
 /** Whatever can be measured: asks for the judgements of one item. */
@@ -16,4 +18,29 @@ export interface Judge {
   /** The same item gives the same samples, whatever else is judged. Rejects with a SpctError. */
   judge(item: Item, signal?: AbortSignal): Promise<SampleRecord[]>;
   close(): Promise<void>;
+}
+
+/** What a judge of any kind is asked for; a kind that has no use for a part of it does not look at it. */
+export interface JudgeRequest {
+  /** Samples for each item. */
+  k: number;
+  seed: number;
+  temperature?: number;
+  /** Budget of one sample. */
+  maxTokens?: number;
+  /** Judges by these; default: an item's own, else the judge makes some. */
+  principles?: string | Principle[];
+  /** Whether the reference of an item is shown. */
+  reference: boolean;
+  /** Items judged at the same time. Default: what suits the engine. */
+  concurrency?: number;
+}
+
+/** A way of judging that `spct eval --judge` knows by name. */
+export interface JudgeKind {
+  readonly name: string;
+  /** What it does, in half a line. */
+  readonly summary: string;
+  /** Rejects as `Grm.load` does, or with INVALID_ARGUMENT for a request that the kind cannot fulfil. */
+  load(load: LoadOptions, request: JudgeRequest): Promise<Judge>;
 }

@@ -109,7 +109,7 @@ function validityTable({ validity, missing, unknown, bad, skipped }: Metrics): T
   return { title: "What is missing", caption: "", columns: ["", "count", "share"], rows };
 }
 
-function biasTable({ bias, agreement, margin }: Metrics): Table {
+function biasTable({ bias, agreement, margin, everyPair }: Metrics): Table {
   const { position, length, style } = bias;
   const shared = (
     name: string,
@@ -138,6 +138,7 @@ function biasTable({ bias, agreement, margin }: Metrics): Table {
       plain("slope of markup", style.slope, style.interval),
       shared("votes right, right response has the most markup", style.accuracyRightMore),
       shared("votes right, right response has the least markup", style.accuracyRightLess),
+      ...(everyPair.count === 0 ? [] : [shared("right response wins each of its pairs", everyPair)]),
       plain("agreement with the label beyond chance", agreement.withLabel),
       plain("agreement among samples beyond chance", agreement.amongSamples),
       plain("AUC of the margin for being right", margin.auc),

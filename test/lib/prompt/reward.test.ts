@@ -72,6 +72,16 @@ describe("the compact template", () => {
     );
   });
 
+  test.each<[AnswerKind, Query["principles"], string]>([
+    ["winner", undefined, "Winner:\n"],
+    ["winner", false, "Winner:\n"],
+    ["scores", false, "Scores only:\n"],
+  ])("asks for %s with principles %j on its last line", async (answer, principles, last) => {
+    const given = { ...pair, principles };
+    const asked = rewardPrompt(await loadTemplate("compact"), given, [0, 1], answer);
+    expect(asked).toBe(`${await render(pair, [0, 1])}${last}`);
+  });
+
   test("writes a conversation as turns", async () => {
     expect(await render({ query: chat, responses: ["Australia."] }, [0])).toContain(
       "Query:\nsystem: Answer briefly.\n\nuser: Where is Canberra?\n\nassistant: In Australia.\n\nuser: What is it the capital of?\nResponse 1:",

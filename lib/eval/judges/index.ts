@@ -1,0 +1,32 @@
+import { invalidArgument } from "../../errors.js";
+import { AllPairs } from "./all_pairs.js";
+import { GrmJudge, type GrmJudgeOptions } from "./grm.js";
+import type { JudgeKind } from "./judge.js";
+
+/** The judges that differ in what the one prompt of all responses asks for. */
+function grm(name: string, summary: string, asked: Partial<GrmJudgeOptions> = {}): JudgeKind {
+  return { name, summary, load: (load, request) => GrmJudge.load(load, { ...request, ...asked }) };
+}
+
+/** What `spct eval --judge` knows. */
+export const judgeKinds: readonly JudgeKind[] = [
+  grm("grm", "pointwise: principles, critique, a score for each response"),
+  grm("no-principles", "the same without principles", { principles: false }),
+  grm("given-principles", "the same by the principles of --principles, or of each row", {
+    needsPrinciples: true,
+  }),
+  grm("correctness", "a single response on 0 and 1", { answer: "correctness" }),
+  {
+    name: "pairwise",
+    summary: "LLM-as-a-judge: the winner of each pair, by majority",
+    load: async (load, request) =>
+      new AllPairs("pairwise", await GrmJudge.load(load, { ...request, answer: "winner" })),
+  },
+];
+
+/** Throws INVALID_ARGUMENT for a name that is none of them. */
+export function findJudgeKind(name: string): JudgeKind {
+  const found = judgeKinds.find((kind) => kind.name === name);
+  if (found !== undefined) return found;
+  throw invalidArgument("judge", `one of ${judgeKinds.map((kind) => kind.name).join(", ")}`, name);
+}
