@@ -15,6 +15,7 @@ struct DeviceDraw {
   uint32_t step;
   int32_t row;
   bool want_logprob;
+  int32_t forced;
 };
 
 struct DeviceToken {
@@ -25,7 +26,7 @@ struct DeviceToken {
 };
 
 inline DeviceDraw to_device(const Draw& draw, int32_t n_vocab) {
-  return {plan_sampling(draw.params, n_vocab), draw.seed, draw.step, draw.row, draw.want_logprob};
+  return {plan_sampling(draw.params, n_vocab), draw.seed, draw.step, draw.row, draw.want_logprob, draw.forced};
 }
 
 inline void from_device(const DeviceDraw& sent, const DeviceToken& received, Draw& draw) {

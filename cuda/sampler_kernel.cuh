@@ -152,7 +152,10 @@ __global__ void __launch_bounds__(threads)
     const Measure draw_measure = {false, maximum, plan.draw_scale};
     const Prefix everything = {-FLT_MAX, n_vocab};
     result.maximum = maximum;
-    if (plan.greedy) {
+    if (draw.forced >= 0) {
+      result.token = draw.forced;
+      result.logit = row.values[draw.forced];
+    } else if (plan.greedy) {
       result.token = static_cast<int32_t>(0xffffffffu - static_cast<uint32_t>(best));
       result.logit = maximum;
     } else {

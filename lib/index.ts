@@ -1,4 +1,12 @@
-export type { Engine, EngineInfo, RequestUsage, SampleRequest, Sampling } from "./engine/engine.js";
+export type {
+  Engine,
+  EngineInfo,
+  RequestUsage,
+  SampleRequest,
+  SampleSpec,
+  Sampling,
+  ScoreOptions,
+} from "./engine/engine.js";
 export { LocalEngine } from "./engine/local.js";
 export { ProcessEngine } from "./engine/process.js";
 export { type ErrorCode, SpctError } from "./errors.js";

@@ -26,6 +26,8 @@ export interface NativeEngineOptions {
 export interface NativeEngine {
   readonly info: NativeEngineInfo;
   tokenize(pieces: readonly NativePiece[]): Promise<Int32Array>;
+  /** Of text that goes on where other tokens end. */
+  tokenizeContinued(pieces: readonly NativePiece[]): Promise<Int32Array>;
   text(tokens: Int32Array): string;
   /** Returns the group's id. `onSample` is called once for each sample. */
   submit(group: NativeGroup, onSample: (event: NativeSampleEvent) => void): number;
@@ -71,7 +73,7 @@ export interface NativeEngineInfo {
 
 export interface NativeGroup {
   prompts: Int32Array[];
-  samples: { prompt: number; seed: number }[];
+  samples: { prompt: number; seed: number; continuation?: Int32Array }[];
   temperature: number;
   topK: number;
   topP: number;

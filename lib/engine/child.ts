@@ -1,5 +1,7 @@
 // The other end of ProcessEngine: a LocalEngine behind the messages of protocol.ts. Ends when the parent does.
 import { toPlainError } from "../errors.js";
+import type { Completion } from "../types.js";
+import type { RequestUsage } from "./engine.js";
 import { LocalEngine, type LocalEngineOptions } from "./local.js";
 import type { ToChild, ToParent } from "./protocol.js";
 
@@ -13,6 +15,8 @@ process.on("message", (message: ToChild) => {
       return void load(message.options);
     case "sample":
       return void sample(message);
+    case "tokenize":
+      return void answer(message.id, async () => engine!.tokenize(message.text));
     case "cancel":
       return running.get(message.id)?.abort();
     case "close":
@@ -36,17 +40,16 @@ async function load(options: LocalEngineOptions): Promise<void> {
 async function sample({ id, request }: Extract<ToChild, { kind: "sample" }>): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
+  const onCompletion = (completion: Completion) => send({ kind: "completion", id, completion });
+  await answer(id, () => engine!.sample(request, onCompletion, controller.signal));
+  running.delete(id);
+}
+
+async function answer(id: number, work: () => Promise<RequestUsage | Int32Array>): Promise<void> {
   try {
-    const usage = await engine!.sample(
-      request,
-      (completion) => send({ kind: "completion", id, completion }),
-      controller.signal,
-    );
-    send({ kind: "done", id, usage });
+    send({ kind: "done", id, result: await work() });
   } catch (error) {
     send({ kind: "failed", id, error: toPlainError(error) });
-  } finally {
-    running.delete(id);
   }
 }
 

@@ -7,8 +7,8 @@ import type { LocalEngineOptions } from "./local.js";
 import type { ToChild, ToParent } from "./protocol.js";
 
 interface Pending {
-  onCompletion: (completion: Completion) => void;
-  resolve: (usage: RequestUsage) => void;
+  onCompletion?: (completion: Completion) => void;
+  resolve: (result: never) => void;
   reject: (error: SpctError) => void;
 }
 
@@ -74,23 +74,18 @@ export class Connection {
     onCompletion: (completion: Completion) => void,
     signal: AbortSignal | undefined,
   ): Promise<RequestUsage> {
-    if (this.#closing) return Promise.reject(new SpctError("CLOSED", "The engine is closed"));
     const id = this.#nextId++;
     const abort = () => this.#post({ kind: "cancel", id });
     signal?.addEventListener("abort", abort, { once: true });
-    this.#hold(true);
-    const answer = new Promise<RequestUsage>((resolve, reject) => {
-      this.#pending.set(id, { onCompletion, resolve, reject });
-      this.#post({ kind: "sample", id, request });
-    });
-    return answer
+    return this.#ask<RequestUsage>({ kind: "sample", id, request }, onCompletion)
       .catch((error: SpctError) => {
         throw error.code === "CANCELLED" && signal?.aborted ? cancelled(signal) : error;
       })
-      .finally(() => {
-        signal?.removeEventListener("abort", abort);
-        if (this.#pending.size === 0) this.#hold(false);
-      });
+      .finally(() => signal?.removeEventListener("abort", abort));
+  }
+
+  tokenize(text: string): Promise<Int32Array> {
+    return this.#ask({ kind: "tokenize", id: this.#nextId++, text });
   }
 
   close(): Promise<void> {
@@ -102,15 +97,30 @@ export class Connection {
     return ended;
   }
 
+  #ask<Result>(
+    message: Extract<ToChild, { kind: "sample" | "tokenize" }>,
+    onCompletion?: (completion: Completion) => void,
+  ): Promise<Result> {
+    if (this.#closing) return Promise.reject(new SpctError("CLOSED", "The engine is closed"));
+    this.#hold(true);
+    const answer = new Promise<Result>((resolve, reject) => {
+      this.#pending.set(message.id, { onCompletion, resolve, reject });
+      this.#post(message);
+    });
+    return answer.finally(() => {
+      if (this.#pending.size === 0) this.#hold(false);
+    });
+  }
+
   #receive(message: Exclude<ToParent, { kind: "loaded" | "load-failed" }>): void {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return; // settled by the child's death
     if (message.kind === "completion") {
-      pending.onCompletion(message.completion);
+      pending.onCompletion?.(message.completion);
       return;
     }
     this.#pending.delete(message.id);
-    if (message.kind === "done") pending.resolve(message.usage);
+    if (message.kind === "done") pending.resolve(message.result as never);
     else pending.reject(toError(message.error));
   }
 

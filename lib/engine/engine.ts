@@ -12,21 +12,38 @@ export interface Sampling {
   order: "temperature-first" | "temperature-last";
 }
 
+export interface SampleSpec {
+  /** Index into the request's prompts. */
+  prompt: number;
+  /** The same seed and prompt give the same text. */
+  seed: number;
+  /** Not drawn but given: the sample has exactly these tokens (at least one), and ends for "length". */
+  continuation?: Int32Array;
+}
+
 /** One query: its prompts, and the samples to draw from them. */
 export interface SampleRequest {
   /** One conversation for each ordering of the responses. */
   prompts: Message[][];
-  /** `prompt` is an index into `prompts`. The same seed and prompt give the same text. */
-  samples: { prompt: number; seed: number }[];
+  /** Tokens of the answer that are there already, after every prompt: samples go on behind them. */
+  answer?: Int32Array;
+  samples: SampleSpec[];
   sampling: Sampling;
   /** Whether the assistant's turn is opened at the end of the prompts. Default true. */
   opensAnswer?: boolean;
-  /** Budget of one sample. With 0 nothing is drawn: completions only carry the head's value at the end of their prompt. */
+  /** Budget of one sample. 0 draws nothing: the completion is the head's value at the prompt's end (NO_HEAD without one). */
   maxTokens: number;
-  /** Whether completions carry token ids and their log-probabilities. */
+  /** Whether completions carry token ids and their log-probabilities: of the whole distribution at the sampling temperature,
+   * at temperature 0 of the logits as they are. */
   logprobs: boolean;
   /** Ends a sample at the token that completes a match. Text between `open` and `close` is not searched. */
   stop?: { pattern: string; skip: { open: string; close: string } };
+}
+
+export interface ScoreOptions {
+  /** Tokens of the answer that are there already. */
+  answer?: Int32Array;
+  signal?: AbortSignal;
 }
 
 export interface RequestUsage {
@@ -61,6 +78,17 @@ export interface Engine {
     onCompletion: (completion: Completion) => void,
     signal?: AbortSignal,
   ): Promise<RequestUsage>;
+  /**
+   * The natural log-probability of each continuation (at least one token) after the prompt and what is there of its answer,
+   * under the whole distribution at temperature 1. The prompt is computed once. Rejects as `sample` does.
+   */
+  score(
+    prompt: Message[],
+    continuations: readonly Int32Array[],
+    options?: ScoreOptions,
+  ): Promise<Float64Array>;
+  /** Tokens of plain text that goes on inside of an answer; its control tokens are taken apart. */
+  tokenize(text: string): Promise<Int32Array>;
   /** Rejects what runs with CLOSED and frees the model. May be called again. */
   close(): Promise<void>;
 }

@@ -8,7 +8,8 @@ import {
 } from "../native.js";
 import { ChatTemplate, opensThought } from "../prompt/chat.js";
 import type { Completion, FinishReason, Message } from "../types.js";
-import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "./engine.js";
+import type { Engine, EngineInfo, RequestUsage, SampleRequest, ScoreOptions } from "./engine.js";
+import { scoreContinuations } from "./score.js";
 
 export interface LocalEngineOptions extends NativeEngineOptions {
   /** Jinja source that takes the place of the model's own chat template. */
@@ -85,11 +86,14 @@ export class LocalEngine implements Engine {
   ): Promise<RequestUsage> {
     try {
       this.#check(signal);
+      const { opensAnswer, answer, maxTokens } = request;
       const prompts = await Promise.all(
-        request.prompts.map((messages) => this.#tokenize(messages, request.opensAnswer)),
+        request.prompts.map((messages) => this.#tokenize(messages, opensAnswer, answer)),
       );
       this.#check(signal);
-      for (const { tokens } of prompts) this.#checkLength(tokens.length, request.maxTokens);
+      for (const { prompt, continuation } of request.samples) {
+        this.#checkLength(prompts[prompt]!.tokens.length, continuation?.length ?? maxTokens);
+      }
       const computed = await this.#run(request, prompts, onCompletion, signal);
       const promptTokens = request.samples.reduce(
         (sum, { prompt }) => sum + prompts[prompt]!.tokens.length,
@@ -101,18 +105,36 @@ export class LocalEngine implements Engine {
     }
   }
 
+  score(
+    prompt: Message[],
+    continuations: readonly Int32Array[],
+    options?: ScoreOptions,
+  ): Promise<Float64Array> {
+    return scoreContinuations(this, prompt, continuations, options);
+  }
+
+  async tokenize(text: string): Promise<Int32Array> {
+    this.#check(undefined);
+    try {
+      return await this.#native.tokenizeContinued([{ text, special: false }]);
+    } catch (error) {
+      throw SpctError.from(error, "ENGINE_FAILURE");
+    }
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#native.close();
     return this.#closing;
   }
 
-  async #tokenize(messages: Message[], generate?: boolean): Promise<TokenizedPrompt> {
+  async #tokenize(messages: Message[], generate?: boolean, answer?: Int32Array): Promise<TokenizedPrompt> {
     const { bosToken, eosToken } = this.#native.info;
     const pieces = this.#chat.render(messages, {
       ...{ bosToken, eosToken, generate },
       variables: this.#chatVariables,
     });
     const tokens = await this.#native.tokenize(pieces);
+    if (answer !== undefined) return { tokens: Int32Array.from([...tokens, ...answer]), prefix: "" };
     return { tokens, prefix: opensThought(pieces) ? "<think>" : "" };
   }
 

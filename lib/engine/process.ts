@@ -1,9 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { cancelled, SpctError } from "../errors.js";
-import type { Completion } from "../types.js";
+import type { Completion, Message } from "../types.js";
 import { Connection } from "./connection.js";
-import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "./engine.js";
+import type { Engine, EngineInfo, RequestUsage, SampleRequest, ScoreOptions } from "./engine.js";
 import type { LocalEngineOptions } from "./local.js";
+import { scoreContinuations } from "./score.js";
 
 const childFile = fileURLToPath(new URL("./child.js", import.meta.url));
 
@@ -43,6 +44,18 @@ export class ProcessEngine implements Engine {
     const connection = await this.#connect();
     if (signal?.aborted) throw cancelled(signal);
     return connection.sample(request, onCompletion, signal);
+  }
+
+  score(
+    prompt: Message[],
+    continuations: readonly Int32Array[],
+    options?: ScoreOptions,
+  ): Promise<Float64Array> {
+    return scoreContinuations(this, prompt, continuations, options);
+  }
+
+  async tokenize(text: string): Promise<Int32Array> {
+    return (await this.#connect()).tokenize(text);
   }
 
   async close(): Promise<void> {

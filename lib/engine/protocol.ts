@@ -7,6 +7,7 @@ import type { LocalEngineOptions } from "./local.js";
 export type ToChild =
   | { kind: "load"; options: LocalEngineOptions }
   | { kind: "sample"; id: number; request: SampleRequest }
+  | { kind: "tokenize"; id: number; text: string }
   | { kind: "cancel"; id: number }
   | { kind: "close" };
 
@@ -15,5 +16,5 @@ export type ToParent =
   | { kind: "loaded"; info: EngineInfo }
   | { kind: "load-failed"; error: PlainError }
   | { kind: "completion"; id: number; completion: Completion }
-  | { kind: "done"; id: number; usage: RequestUsage }
+  | { kind: "done"; id: number; result: RequestUsage | Int32Array }
   | { kind: "failed"; id: number; error: PlainError };

@@ -106,7 +106,10 @@ GroupRequest to_group_request(const Napi::Object& group) {
   const Napi::Array samples = array(group, "samples");
   for (uint32_t i = 0; i < samples.Length(); ++i) {
     const Napi::Object sample = object_at(samples, i, "a sample");
-    out.samples.push_back({integer(sample, "prompt", 0), static_cast<uint64_t>(number(sample, "seed"))});
+    const Napi::Value continuation = sample.Get("continuation");
+    out.samples.push_back(
+        {integer(sample, "prompt", 0), static_cast<uint64_t>(number(sample, "seed")),
+         continuation.IsUndefined() ? std::vector<int32_t>() : to_tokens(continuation, "continuation")});
   }
   out.sampling.temperature = static_cast<float>(number(group, "temperature"));
   out.sampling.top_k = integer(group, "topK", 0);

@@ -10,6 +10,7 @@ Napi::Function EngineWrap::define(Napi::Env env) {
   return DefineClass(env, "Engine",
                      {
                          InstanceMethod<&EngineWrap::js_tokenize>("tokenize"),
+                         InstanceMethod<&EngineWrap::js_tokenize_continued>("tokenizeContinued"),
                          InstanceMethod<&EngineWrap::js_text>("text"),
                          InstanceMethod<&EngineWrap::js_submit>("submit"),
                          InstanceMethod<&EngineWrap::js_cancel>("cancel"),
@@ -63,12 +64,18 @@ Engine& EngineWrap::open_engine(Napi::Env env) const {
   return *engine_;
 }
 
-Napi::Value EngineWrap::js_tokenize(const Napi::CallbackInfo& info) {
+Napi::Value EngineWrap::js_tokenize(const Napi::CallbackInfo& info) { return tokenize(info, &Vocabulary::tokenize); }
+
+Napi::Value EngineWrap::js_tokenize_continued(const Napi::CallbackInfo& info) {
+  return tokenize(info, &Vocabulary::tokenize_continued);
+}
+
+Napi::Value EngineWrap::tokenize(const Napi::CallbackInfo& info, Tokenize tokenize) const {
   open_engine(info.Env());
   if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "Expected an array for pieces");
   auto pieces = to_text_pieces(info[0].As<Napi::Array>());
-  const auto work = [engine = engine_, vocabulary = vocabulary_, pieces = std::move(pieces)] {
-    return vocabulary->tokenize(pieces);
+  const auto work = [engine = engine_, vocabulary = vocabulary_, tokenize, pieces = std::move(pieces)] {
+    return (vocabulary->*tokenize)(pieces);
   };
   const auto convert = [](Napi::Env env, std::vector<int32_t> tokens) -> Napi::Value { return to_js(env, tokens); };
   return PromiseWorker<std::vector<int32_t>>::run(info.Env(), work, convert);

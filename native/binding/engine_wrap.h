@@ -30,6 +30,7 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   using Deliver = Napi::TypedThreadSafeFunction<EngineWrap, SampleResult, js_deliver>;
 
   Napi::Value js_tokenize(const Napi::CallbackInfo& info);
+  Napi::Value js_tokenize_continued(const Napi::CallbackInfo& info);
   Napi::Value js_text(const Napi::CallbackInfo& info);
   Napi::Value js_submit(const Napi::CallbackInfo& info);
   Napi::Value js_cancel(const Napi::CallbackInfo& info);
@@ -37,6 +38,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   Napi::Value js_close(const Napi::CallbackInfo& info);
 
   Engine& open_engine(Napi::Env env) const;
+  using Tokenize = std::vector<int32_t> (Vocabulary::*)(const std::vector<TextPiece>&) const;
+  Napi::Value tokenize(const Napi::CallbackInfo& info, Tokenize tokenize) const;
   void deliver(Napi::Env env, const SampleResult& result);
   void finish_close();
   static void on_teardown(void* self);

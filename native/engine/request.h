@@ -14,6 +14,7 @@ namespace spct {
 struct SampleSpec {
   int32_t prompt = 0;  // index into GroupRequest::prompts
   uint64_t seed = 0;
+  std::vector<int32_t> continuation;  // not empty: the sample has these tokens, and nothing is drawn
 };
 
 // One query: its orderings as token sequences, and the samples to draw from them.
@@ -22,7 +23,7 @@ struct GroupRequest {
   std::vector<std::vector<int32_t>> prompts;
   std::vector<SampleSpec> samples;
   SamplingParams sampling;
-  int32_t max_tokens = 0;  // budget of one sample; 0 gives the head's value on the prompt alone
+  int32_t max_tokens = 0;  // budget of one sample; 0 asks for the head's value at the prompt's end alone
   bool logprobs = false;
   std::shared_ptr<const StopPattern> stop;
   SkippedSection skip;
@@ -30,8 +31,9 @@ struct GroupRequest {
 
 enum class FinishReason : uint8_t { stop, eos, length, cancelled, error };
 
-// A finished sample. `meta` is the fused head's value on the state of the last generated token (of the prompt's last
-// one if none was to be generated), if the engine has a head and the sample was not cancelled and did not fail.
+// A finished sample. `meta` is the fused head's value on the state of its last token (of the prompt's, if it has none),
+// if the engine has a head and the sample was not cancelled and did not fail. A sample with a continuation ends by
+// length.
 struct SampleResult {
   int64_t group = 0;
   int32_t sample = 0;

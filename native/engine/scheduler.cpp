@@ -24,6 +24,9 @@ struct Scheduler::Sample {
   std::optional<StopMatcher> matcher;
   std::optional<FinishReason> ended;  // set: nothing more is drawn, the head's value is awaited
   std::optional<float> meta;
+
+  const SampleSpec& spec() const;
+  Draw next_draw(int32_t row) const;
 };
 
 struct Scheduler::Prompt {
@@ -46,6 +49,15 @@ struct Scheduler::Group {
   std::shared_ptr<int64_t> prompt_tokens_computed = std::make_shared<int64_t>(0);
 };
 
+const SampleSpec& Scheduler::Sample::spec() const { return group.request.samples[index]; }
+
+Draw Scheduler::Sample::next_draw(int32_t row) const {
+  const auto& continuation = spec().continuation;
+  const size_t step = tokens.size();
+  const int32_t forced = continuation.empty() ? -1 : continuation[step];
+  return {row, group.request.sampling, spec().seed, static_cast<uint32_t>(step), group.request.logprobs, forced};
+}
+
 struct Scheduler::Flight {
   Prompt* prompt;  // or
   Sample* sample;
@@ -61,22 +73,35 @@ Scheduler::~Scheduler() = default;
 
 void validate(const GroupRequest& request, const ModelLimits& limits) {
   const auto invalid = [](const std::string& message) { throw Error("INVALID_REQUEST", message); };
+  const auto check_tokens = [&](const std::vector<int32_t>& tokens) {
+    for (const int32_t token : tokens) {
+      if (token >= 0 && token < limits.vocabulary) continue;
+      invalid("Expected tokens below " + std::to_string(limits.vocabulary) + " but received " + std::to_string(token));
+    }
+  };
   if (request.samples.empty()) invalid("Expected at least one sample but received none");
-  const int32_t least = limits.has_head ? 0 : 1;
-  if (request.max_tokens < least) {
-    invalid("Expected an integer of at least " + std::to_string(least) + " for maxTokens but received " +
-            std::to_string(request.max_tokens));
+  if (request.max_tokens < 0) {
+    invalid("Expected a number that is not negative for maxTokens but received " + std::to_string(request.max_tokens));
   }
   for (const auto& prompt : request.prompts) {
     if (prompt.empty()) invalid("Expected tokens in every prompt but received an empty one");
-    if (static_cast<int32_t>(prompt.size()) >= limits.cells_per_sequence) {
-      throw Error("CONTEXT_OVERFLOW", "context of " + std::to_string(limits.cells_per_sequence) +
-                                          " tokens, the prompt has " + std::to_string(prompt.size()));
-    }
+    check_tokens(prompt);
   }
   for (const auto& sample : request.samples) {
     if (sample.prompt < 0 || sample.prompt >= static_cast<int32_t>(request.prompts.size())) {
       invalid("Expected the index of a prompt for a sample but received " + std::to_string(sample.prompt));
+    }
+    check_tokens(sample.continuation);
+    if (sample.continuation.empty() && request.max_tokens == 0 && !limits.has_head) {
+      throw Error("NO_HEAD", "Expected a model with a head for maxTokens 0 but this one has none");
+    }
+    const size_t prompt = request.prompts[sample.prompt].size();
+    const size_t drawn = request.max_tokens > 0 ? 1 : 0;
+    const size_t least = sample.continuation.empty() ? drawn : sample.continuation.size();
+    if (prompt + least > static_cast<size_t>(limits.cells_per_sequence)) {
+      throw Error("CONTEXT_OVERFLOW", "context of " + std::to_string(limits.cells_per_sequence) +
+                                          " tokens, the prompt has " + std::to_string(prompt) +
+                                          " and the answer at least " + std::to_string(least));
     }
   }
 }
@@ -90,8 +115,10 @@ void Scheduler::add(GroupRequest request) {
   for (size_t i = 0; i < group->request.samples.size(); ++i) {
     auto sample = std::make_unique<Sample>(*group, static_cast<int32_t>(i));
     const auto length = static_cast<int32_t>(group->request.prompts[group->request.samples[i].prompt].size());
-    sample->budget = std::min(group->request.max_tokens, limits_.cells_per_sequence - length);
-    if (group->request.stop) sample->matcher.emplace(*group->request.stop, group->request.skip);
+    const auto forced = static_cast<int32_t>(group->request.samples[i].continuation.size());
+    sample->budget = forced > 0 ? forced : std::min(group->request.max_tokens, limits_.cells_per_sequence - length);
+    if (sample->budget == 0) sample->ended = FinishReason::length;
+    if (group->request.stop && forced == 0) sample->matcher.emplace(*group->request.stop, group->request.skip);
     group->samples.push_back(std::move(sample));
   }
   for (const auto& sample : group->samples) waiting_.push_back(sample.get());
@@ -113,7 +140,6 @@ Plan Scheduler::plan() {
   flights_.clear();
   draw_owners_.clear();
   head_owners_.clear();
-  for (Prompt* source : std::exchange(used_sources_, {})) release(*source);
   if (prompts_.empty() && memory_used_) {
     plan.clear = true;
     removals_.clear();
@@ -137,7 +163,7 @@ void Scheduler::admit() {
 
 bool Scheduler::admit(Sample& sample) {
   const auto& request = sample.group.request;
-  const auto& tokens = request.prompts[request.samples[sample.index].prompt];
+  const auto& tokens = request.prompts[sample.spec().prompt];
   const int32_t known = tree_.find(tokens);
   const size_t sequences = known >= 0 ? 1 : 2;
   if (free_sequences_.size() < sequences) return false;
@@ -195,9 +221,7 @@ void Scheduler::plan_samples(Plan& plan) {
       plan.heads.push_back({row});
       head_owners_.push_back(sample);
     } else {
-      const auto& request = sample->group.request;
-      plan.draws.push_back({row, request.sampling, request.samples[sample->index].seed,
-                            static_cast<uint32_t>(sample->tokens.size()), request.logprobs});
+      plan.draws.push_back(sample->next_draw(row));
       draw_owners_.push_back(sample);
     }
   }
@@ -227,15 +251,13 @@ void Scheduler::plan_prompts(Plan& plan) {
     if (prompt->computed + count < prompt->length() || prompt->first_draws.empty()) continue;
     plan.batch.back().output = true;
     for (Sample* sample : prompt->first_draws) {
-      const auto& request = sample->group.request;
-      if (sample->budget == 0) {
-        sample->ended = FinishReason::length;
+      if (sample->ended) {
         plan.heads.push_back({rows});
         head_owners_.push_back(sample);
-        continue;
+      } else {
+        plan.draws.push_back(sample->next_draw(rows));
+        draw_owners_.push_back(sample);
       }
-      plan.draws.push_back({rows, request.sampling, request.samples[sample->index].seed, 0, request.logprobs});
-      draw_owners_.push_back(sample);
     }
     ++rows;
   }
@@ -251,6 +273,7 @@ bool Scheduler::start(Prompt& prompt, Plan& plan) {
 }
 
 void Scheduler::commit(const Plan& plan) {
+  release_sources();
   for (const Flight& flight : flights_) {
     if (flight.prompt) {
       flight.prompt->computed += flight.count;
@@ -281,10 +304,10 @@ void Scheduler::received(Sample& sample, const Draw& draw) {
   sample.tokens.push_back(draw.token);
   sample.text += piece;
   if (sample.group.request.logprobs) sample.logprobs.push_back(draw.logprob);
-  ++stats_.generated_tokens;
+  if (draw.forced < 0) ++stats_.generated_tokens;
 
   std::optional<FinishReason> reason;
-  if (text_.ends_generation(draw.token)) {
+  if (draw.forced < 0 && text_.ends_generation(draw.token)) {
     reason = FinishReason::eos;
   } else if (sample.matcher && sample.matcher->feed(piece)) {
     reason = FinishReason::stop;
@@ -300,6 +323,7 @@ void Scheduler::received(Sample& sample, const Draw& draw) {
 }
 
 void Scheduler::no_space() {
+  release_sources();
   const auto victim = std::find_if(active_.rbegin(), active_.rend(), [](const Sample* s) { return s->forked; });
   if (active_.size() < 2 || victim == active_.rend()) {
     fail("KV_CACHE_FULL", "the KV cache of " + std::to_string(limits_.cells) + " tokens is full");
@@ -313,6 +337,7 @@ void Scheduler::no_space() {
 }
 
 void Scheduler::fail(const std::string& code, const std::string& message) {
+  release_sources();
   for (Sample* sample : std::vector<Sample*>(active_)) finish_with_error(*sample, code, message);
 }
 
@@ -366,6 +391,11 @@ void Scheduler::release(Prompt& prompt) {
   forget_sequence(prompt.sequence);
   prompts_.erase(std::find_if(prompts_.begin(), prompts_.end(), [&](const auto& p) { return p.get() == &prompt; }));
   if (source) release(*source);
+}
+
+// The copies of the plan that was carried out have been made.
+void Scheduler::release_sources() {
+  for (Prompt* source : std::exchange(used_sources_, {})) release(*source);
 }
 
 void Scheduler::forget_sequence(int32_t sequence) {

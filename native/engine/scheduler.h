@@ -33,7 +33,7 @@ struct SchedulerStats {
   int64_t cells_reserved = 0;
 };
 
-// Throws Error INVALID_REQUEST or CONTEXT_OVERFLOW when the model could never serve the request.
+// Throws Error INVALID_REQUEST, CONTEXT_OVERFLOW or NO_HEAD when the model could never serve the request.
 void validate(const GroupRequest& request, const ModelLimits& limits);
 
 // Decides what the model computes next. Pure: no model, no clock, no input or output; the same calls give the same
@@ -79,6 +79,7 @@ class Scheduler {
   void finish_with_error(Sample& sample, const std::string& code, const std::string& message);
   void give_up_cells(Sample& sample);
   void release(Prompt& prompt);
+  void release_sources();
   void forget_sequence(int32_t sequence);
   int32_t take_sequence();
   Prompt& prompt_at(int32_t sequence);
@@ -94,7 +95,7 @@ class Scheduler {
   std::vector<int32_t> free_sequences_;
   std::vector<SequenceRemoval> removals_;           // for the next plan
   std::vector<Flight> flights_;                     // what the plan in progress computes
-  std::vector<Prompt*> used_sources_;               // to be released by the next plan
+  std::vector<Prompt*> used_sources_;               // to be released when the plan has been carried out
   std::vector<Sample*> draw_owners_, head_owners_;  // of Plan::draws and Plan::heads
   std::vector<SampleResult> results_;
   SchedulerStats stats_;

@@ -207,6 +207,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
   limits_.cells_per_sequence = std::min(cells, llama_model_n_ctx_train(model_.get()));
   limits_.max_sequences = options.max_sequences;
   limits_.batch_tokens = options.batch_tokens;
+  limits_.vocabulary = vocabulary_->size();
   info_.threads = threads;
 }
 

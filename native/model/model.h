@@ -42,6 +42,7 @@ struct ModelLimits {
   int32_t cells_per_sequence = 0;
   int32_t max_sequences = 0;  // at least 2; a sequence has at most one output row in a batch
   int32_t batch_tokens = 0;   // of one decode() call
+  int32_t vocabulary = 0;
   bool has_head = false;
 };
 

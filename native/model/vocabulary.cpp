@@ -103,6 +103,15 @@ std::string Vocabulary::text(const std::vector<int32_t>& tokens) const {
 }
 
 std::vector<int32_t> Vocabulary::tokenize(const std::vector<TextPiece>& pieces) const {
+  std::vector<int32_t> tokens = tokenize_continued(pieces);
+  const int32_t bos = llama_vocab_bos(vocab_);
+  if (bos >= 0 && llama_vocab_get_add_bos(vocab_) && (tokens.empty() || tokens.front() != bos)) {
+    tokens.insert(tokens.begin(), bos);
+  }
+  return tokens;
+}
+
+std::vector<int32_t> Vocabulary::tokenize_continued(const std::vector<TextPiece>& pieces) const {
   std::vector<int32_t> tokens;
   for (const TextPiece& piece : pieces) {
     if (piece.special) {
@@ -111,10 +120,6 @@ std::vector<int32_t> Vocabulary::tokenize(const std::vector<TextPiece>& pieces) 
     } else {
       append_text(piece.text, tokens);
     }
-  }
-  const int32_t bos = llama_vocab_bos(vocab_);
-  if (bos >= 0 && llama_vocab_get_add_bos(vocab_) && (tokens.empty() || tokens.front() != bos)) {
-    tokens.insert(tokens.begin(), bos);
   }
   return tokens;
 }

@@ -26,6 +26,9 @@ class Vocabulary : public TokenText {
   // model wants one and the first piece did not bring it. Throws Error TOKENIZATION_FAILED.
   std::vector<int32_t> tokenize(const std::vector<TextPiece>& pieces) const;
 
+  // The same for text that goes on where other tokens end: nothing is put in front.
+  std::vector<int32_t> tokenize_continued(const std::vector<TextPiece>& pieces) const;
+
   std::string text(const std::vector<int32_t>& tokens) const;
 
   const std::string& piece(int32_t token) const override { return pieces_[token]; }

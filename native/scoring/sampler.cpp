@@ -76,6 +76,13 @@ void RowSampler::draw(Draw& draw) {
   draw.token = -1;
   draw.logprob = 0.0f;
   if (support_ == nullptr) return;
+  if (draw.forced >= 0) {
+    draw.token = draw.forced;
+    if (draw.want_logprob) {
+      draw.logprob = log_probability(logits_[draw.forced], maximum_, plan_.draw_scale, row_total_);
+    }
+    return;
+  }
   uint64_t target = multiply_high(random_bits(draw.seed, draw.step), support_total_);
   size_t block = 0;
   while (target >= scratch_.block_weights[block]) target -= scratch_.block_weights[block++];

@@ -33,6 +33,7 @@ struct Draw {
   uint64_t seed = 0;          // of the sample
   uint32_t step = 0;          // tokens this sample has drawn before
   bool want_logprob = false;  // costs a pass over the row when a filter would save it
+  int32_t forced = -1;        // not negative: this token, below n_vocab, is taken and nothing is drawn
   int32_t token = -1;         // out: -1 for a row with a NaN or +infinity, or with nothing above -infinity
   float logprob = 0.0f;       // out, when wanted: log softmax(logits / temperature)[token] before any filter; at
                               // temperature 0 of the raw logits; 0 without a token

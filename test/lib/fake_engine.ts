@@ -60,6 +60,14 @@ export class FakeEngine implements Engine {
     return { promptTokens: 100 * request.samples.length, promptTokensComputed: 100 * request.prompts.length };
   }
 
+  score(): Promise<Float64Array> {
+    throw new Error("a scripted engine has no probabilities");
+  }
+
+  tokenize(): Promise<Int32Array> {
+    throw new Error("a scripted engine has no vocabulary");
+  }
+
   async close(): Promise<void> {
     this.closed = true;
   }

@@ -15,6 +15,7 @@ ModelLimits small_limits() {
   limits.cells = limits.cells_per_sequence = 512;
   limits.max_sequences = 8;
   limits.batch_tokens = 64;
+  limits.vocabulary = 256;
   return limits;
 }
 

@@ -62,7 +62,11 @@ class FakeModel : public Model {
       if (token.output) rows.push_back(tokens);
     }
     computed += static_cast<int64_t>(batch.size());
-    for (Draw& draw : draws) draw.token = next_(rows.at(draw.row), draw);
+    for (Draw& draw : draws) {
+      const auto& row = rows.at(draw.row);
+      draw.token = draw.forced >= 0 ? draw.forced : next_(row, draw);
+      draw.logprob = forced_logprob(row, draw.token);
+    }
     for (HeadScore& head : heads) {
       const auto& row = rows.at(head.row);
       head.value = static_cast<float>(std::accumulate(row.begin(), row.end(), 0));
@@ -71,6 +75,10 @@ class FakeModel : public Model {
   }
 
   void request_abort() override {}
+
+  static float forced_logprob(const std::vector<int32_t>& history, int32_t token) {
+    return -static_cast<float>(std::accumulate(history.begin(), history.end(), 1000 * token));
+  }
 
   int64_t computed = 0;
   int steps = 0;

@@ -44,6 +44,7 @@ void sampler_equals_the_cpu(int32_t n_vocab, DeviceScratch& scratch) {
         draw.seed = draws.size() * 7919;
         draw.step = static_cast<uint32_t>(repeat);
         draw.want_logprob = repeat % 2 == 0;
+        if (repeat % 4 == 2) draw.forced = static_cast<int32_t>(draws.size()) % n_vocab;
         draws.push_back(draw);
       }
     }

@@ -86,6 +86,7 @@ inline Draw reference_draw(const float* logits, int32_t n_vocab, Draw draw) {
     }
     target -= weight;
   }
+  if (draw.forced >= 0) draw.token = draw.forced;
   if (draw.want_logprob) draw.logprob = log_probability(logits[draw.token], maximum, plan.draw_scale, row_total);
   return draw;
 }

@@ -39,6 +39,7 @@ void equals_the_cpu(int32_t n_vocab, uint64_t order) {
       draw.seed = 5 * order;
       draw.step = static_cast<uint32_t>(draws.size());
       draw.want_logprob = draws.size() % 2 == 0;
+      if (draws.size() % 4 == 0) draw.forced = static_cast<int32_t>(draws.size()) % n_vocab;
       draws.push_back(draw);
     }
     ++row;

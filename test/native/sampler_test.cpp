@@ -156,6 +156,7 @@ void equals_the_reference() {
           draw.seed = draws.size() % 5 + (repeat == 2 ? 0x123456789abcdefu : 0);
           draw.step = static_cast<uint32_t>(draws.size());
           draw.want_logprob = repeat != 1;
+          if (repeat == 2 && draws.size() % 2 == 0) draw.forced = static_cast<int32_t>(draws.size()) % n_vocab;
           draws.push_back(draw);
         }
       }
@@ -278,10 +279,40 @@ void variants_agree_bit_for_bit() {
   }
 }
 
+// Whatever the filters would leave, a forced token has its share of the whole row.
+void forced_tokens_by_hand() {
+  const std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.2f), std::log(0.3f), -infinity};
+  const double at_half[] = {1.0 / 30, 16.0 / 30, 4.0 / 30, 9.0 / 30};
+  const double at_one[] = {0.1, 0.4, 0.2, 0.3};
+  SamplerScratch scratch;
+  for (int32_t token = 0; token < 4; ++token) {
+    const auto logprob = [&](const SamplingParams& params) {
+      Draw draw;
+      draw.params = params;
+      draw.want_logprob = true;
+      draw.forced = token;
+      sample(logits.data(), 5, draw, scratch);
+      CHECK(draw.token == token);
+      return draw.logprob;
+    };
+    CHECK_NEAR(logprob(chain(1.0f)), std::log(at_one[token]), 1e-6);
+    CHECK_NEAR(logprob(chain(0.0f)), std::log(at_one[token]), 1e-6);
+    CHECK_NEAR(logprob(chain(1.0f, 1)), std::log(at_one[token]), 1e-6);
+    CHECK_NEAR(logprob(chain(0.5f, 0, 0.3f)), std::log(at_half[token]), 1e-6);
+  }
+  Draw impossible;
+  impossible.want_logprob = true;
+  impossible.forced = 4;
+  sample(logits.data(), 5, impossible, scratch);
+  CHECK(impossible.token == 4);
+  CHECK(impossible.logprob == -infinity);
+}
+
 }  // namespace
 
 int main() {
   supports_by_hand();
+  forced_tokens_by_hand();
   ties_go_to_the_lowest_ids();
   log_probabilities_by_hand();
   unusable_rows_give_no_token();

@@ -35,6 +35,7 @@ static ModelLimits limits(int32_t cells, int32_t sequences, int32_t batch, bool 
   limits.max_sequences = sequences;
   limits.batch_tokens = batch;
   limits.has_head = head;
+  limits.vocabulary = 256;
   return limits;
 }
 
@@ -44,7 +45,7 @@ static GroupRequest request(int64_t id, std::vector<Tokens> prompts, int samples
   request.prompts = std::move(prompts);
   request.max_tokens = max_tokens;
   for (int i = 0; i < samples; ++i) {
-    request.samples.push_back({i % static_cast<int>(request.prompts.size()), static_cast<uint64_t>(id * 1000 + i)});
+    request.samples.push_back({i % static_cast<int>(request.prompts.size()), static_cast<uint64_t>(id * 1000 + i), {}});
   }
   return request;
 }
@@ -211,9 +212,68 @@ static void the_head_sees_a_prompt_without_sampling() {
         std::accumulate(results.begin(), results.end(), int64_t{0}, [](int64_t sum, const auto& result) {
           return sum + static_cast<int64_t>(result.tokens.size());
         }));
-  const auto without_head = limits(1024, 5, 64);
-  CHECK_THROWS(validate(request(0, {{1}}, 1, 0), without_head), Error);
   CHECK_THROWS(validate(request(0, {{1}}, 1, -1), all), Error);
+}
+
+static double forced_logprobs(Tokens history, const Tokens& continuation) {
+  double sum = 0;
+  for (int32_t token : continuation) {
+    sum += FakeModel::forced_logprob(history, token);
+    history.push_back(token);
+  }
+  return sum;
+}
+
+static void continuations_are_forced_and_share_their_prompt() {
+  for (const bool head : {false, true}) {
+    const auto all = limits(1024, 16, 64, head);
+    FakeModel model(all, [](const Tokens&, const Draw&) { return 7; });
+    Scheduler scheduler(all, model);
+    auto group = request(0, {range(1, 50)}, 4, 20);
+    group.logprobs = true;
+    group.samples[0].continuation = {5};
+    group.samples[1].continuation = {FakeModel::end_token, 6, 7};  // an end token ends nothing
+    group.samples[2].continuation = range(30, 40);
+    group.stop = std::make_shared<StopPattern>(".");  // nor does the pattern
+    scheduler.add(group);
+    auto results = run(scheduler, model);
+    CHECK(results.size() == 4);
+    for (const auto& result : results) {
+      const auto& continuation = group.samples[static_cast<size_t>(result.sample)].continuation;
+      if (continuation.empty()) {
+        CHECK(result.reason == FinishReason::stop);
+        continue;
+      }
+      CHECK(result.reason == FinishReason::length);
+      CHECK(result.tokens == continuation);
+      CHECK(result.meta.has_value() == head);
+      const double sum = std::accumulate(result.logprobs.begin(), result.logprobs.end(), 0.0);
+      CHECK_NEAR(sum, forced_logprobs(group.prompts[0], continuation), 0);
+    }
+    CHECK(scheduler.stats().prompt_tokens_computed == 50);
+    CHECK(scheduler.stats().generated_tokens == 1);
+  }
+}
+
+static void a_head_alone_rates_the_end_of_the_prompt() {
+  const auto all = limits(100, 16, 64, true);
+  FakeModel model(all, scripted_next);
+  Scheduler scheduler(all, model);
+  const std::vector<GroupRequest> groups{request(0, {{1, 2, 3}, {1, 2, 4}}, 2, 0), request(1, {{1, 2, 3}}, 2, 5)};
+  for (const auto& group : groups) scheduler.add(group);
+  int rated = 0;
+  for (const auto& result : run(scheduler, model)) {
+    CHECK(result.meta.has_value());
+    if (result.group == 1) continue;
+    CHECK(result.tokens.empty());
+    CHECK(result.reason == FinishReason::length);
+    CHECK_NEAR(*result.meta, result.sample == 0 ? 6 : 7, 0);
+    ++rated;
+  }
+  CHECK(rated == 2);
+  CHECK(scheduler.stats().prompt_tokens_computed == 4);
+  scheduler.add(request(2, {range(1, 100)}, 1, 0));  // as long as the context
+  CHECK(run(scheduler, model).size() == 1);
 }
 
 static void stops_at_the_pattern() {
@@ -318,7 +378,16 @@ static void refuses_what_can_never_run() {
   CHECK(code_of(request(0, {range(1, 99)}, 1, 10)).empty());
   CHECK(code_of(request(0, {range(1, 100)}, 1, 10)) == "CONTEXT_OVERFLOW");
   CHECK(code_of(request(0, {range(1, 10)}, 0, 10)) == "INVALID_REQUEST");
-  CHECK(code_of(request(0, {range(1, 10)}, 1, 0)) == "INVALID_REQUEST");
+  CHECK(code_of(request(0, {range(1, 10)}, 1, -1)) == "INVALID_REQUEST");
+  CHECK(code_of(request(0, {range(1, 10)}, 1, 0)) == "NO_HEAD");
+  CHECK(code_of(request(0, {{1, 256}}, 1, 1)) == "INVALID_REQUEST");
+  auto forced = request(0, {range(1, 10)}, 1, 0);
+  forced.samples[0].continuation = range(1, 90);
+  CHECK(code_of(forced).empty());
+  forced.samples[0].continuation.push_back(1);
+  CHECK(code_of(forced) == "CONTEXT_OVERFLOW");
+  forced.samples[0].continuation = {1, -1};
+  CHECK(code_of(forced) == "INVALID_REQUEST");
   CHECK(code_of(request(0, {{}}, 1, 1)) == "INVALID_REQUEST");
   auto missing = request(0, {range(1, 10)}, 1, 10);
   missing.samples[0].prompt = 1;
@@ -346,7 +415,13 @@ static void random_loads_give_the_reference() {
       }
       groups.push_back(
           request(id, prompts, static_cast<int>(1 + random() % 9), static_cast<int32_t>(1 + random() % 30)));
-      scheduler.add(groups.back());
+      auto& group = groups.back();
+      group.logprobs = true;
+      if (all.has_head && random() % 5 == 0) group.max_tokens = 0;
+      for (auto& sample : group.samples) {
+        if (random() % 4 == 0) sample.continuation = range(static_cast<int32_t>(random() % 50), 1 + random() % 12);
+      }
+      scheduler.add(group);
       for (size_t n = random() % 5; n > 0; --n) step(scheduler, model);
       if (random() % 4 == 0) scheduler.cancel(static_cast<int64_t>(random() % groups.size()));
     }
@@ -359,7 +434,14 @@ static void random_loads_give_the_reference() {
       if (result.error_code == "KV_CACHE_FULL") continue;
       const auto& group = groups[static_cast<size_t>(result.group)];
       const auto& spec = group.samples[static_cast<size_t>(result.sample)];
-      CHECK(result.tokens == expected_tokens(group.prompts[spec.prompt], spec.seed, group.max_tokens));
+      if (spec.continuation.empty()) {
+        CHECK(result.tokens == expected_tokens(group.prompts[spec.prompt], spec.seed, group.max_tokens));
+      } else {
+        CHECK(result.tokens == spec.continuation);
+        const double sum = std::accumulate(result.logprobs.begin(), result.logprobs.end(), 0.0);
+        CHECK_NEAR(sum, forced_logprobs(group.prompts[spec.prompt], spec.continuation), 0);
+      }
+      CHECK(result.meta.has_value() == all.has_head);
     }
     CHECK(scheduler.stats().cells_reserved == 0);
   }
@@ -374,6 +456,8 @@ int main() {
   the_budget_ends_with_the_context();
   the_head_sees_the_state_after_the_last_token();
   the_head_sees_a_prompt_without_sampling();
+  continuations_are_forced_and_share_their_prompt();
+  a_head_alone_rates_the_end_of_the_prompt();
   stops_at_the_pattern();
   cancels_running_and_waiting_samples();
   a_full_cache_preempts_the_youngest_sample();
