@@ -9,6 +9,8 @@ export type {
 } from "./engine/engine.js";
 export { LocalEngine } from "./engine/local.js";
 export { ProcessEngine } from "./engine/process.js";
+export { RemoteEngine } from "./engine/remote.js";
+export type { RemoteEngineOptions } from "./engine/remote_options.js";
 export { type ErrorCode, SpctError } from "./errors.js";
 export type { Benchmark, Item, Score } from "./eval/benchmark.js";
 export { benchmarks, findBenchmark } from "./eval/benchmarks/index.js";

@@ -1,11 +1,10 @@
 import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "./engine/engine.js";
-import { LocalEngine } from "./engine/local.js";
-import { ProcessEngine } from "./engine/process.js";
 import { invalidArgument, SpctError } from "./errors.js";
 import { type Extraction, extractScores, extractWinner } from "./extract/scores.js";
 import { stopPattern } from "./extract/stop.js";
 import { judgeInOrder } from "./many.js";
-import { findModel, type Manifest } from "./models.js";
+import type { Manifest } from "./models.js";
+import { openJudge } from "./open.js";
 import { rewardPrompt } from "./prompt/reward.js";
 import type { PromptTemplate } from "./prompt/template.js";
 import { checkOrders, readQuery } from "./query.js";
@@ -15,9 +14,7 @@ import {
   type JudgeSettings,
   type LoadOptions,
   readJudgeOptions,
-  readLoadOptions,
 } from "./settings.js";
-import { loadTemplate } from "./templates.js";
 import type { Completion, Query, Sample, Verdict } from "./types.js";
 import { uniform } from "./vote/draw.js";
 import { balancedOrders, restoreOrder } from "./vote/orders.js";
@@ -30,13 +27,10 @@ export class Grm {
   readonly #manifest: Manifest;
 
   /** Loads a judge. Rejects with MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, HEAD_NOT_FOUND, HEAD_MISMATCH,
-   * NO_CHAT_TEMPLATE, OUT_OF_MEMORY, ADDON_MISSING or INVALID_ARGUMENT. */
+   * NO_CHAT_TEMPLATE, OUT_OF_MEMORY, ADDON_MISSING, REMOTE_FAILURE or INVALID_ARGUMENT. */
   static async load(options: LoadOptions = {}): Promise<Grm> {
-    const { model, meta, isolation, template, ...engineOptions } = readLoadOptions(options);
-    const { modelPath, headPath, manifest } = await findModel(model, meta);
-    const prompts = await loadTemplate(template ?? manifest.template ?? "default");
-    const engine = isolation === "process" ? ProcessEngine : LocalEngine;
-    return new Grm(await engine.load({ ...engineOptions, modelPath, headPath }), prompts, manifest);
+    const { engine, template, manifest } = await openJudge(options);
+    return new Grm(engine, template, manifest);
   }
 
   /** A judge over an engine of your own; `close()` closes it. */
@@ -159,7 +153,8 @@ function toSample(completion: Completion, order: number[], seed: number, setting
     seed,
     finish,
     tokens,
-    ...(tokenIds === undefined ? {} : { tokenIds, logprobs }),
+    ...(tokenIds === undefined ? {} : { tokenIds }),
+    ...(logprobs === undefined ? {} : { logprobs }),
   };
 }
 

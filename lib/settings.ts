@@ -1,4 +1,5 @@
 import type { Sampling } from "./engine/engine.js";
+import { type RemoteEngineOptions, readRemoteOptions } from "./engine/remote_options.js";
 import { invalidArgument } from "./errors.js";
 import type { Manifest } from "./models.js";
 import {
@@ -131,6 +132,7 @@ const loadReaders = {
   threads: optional(integer(1)),
   gpuLayers: optional(integer(0)),
   flashAttention: optional(choice("auto", "on", "off")),
+  remote: optional(readRemoteOptions),
 };
 
 /** Options of loading a judge. */
@@ -159,11 +161,22 @@ export interface LoadOptions {
   /** Layers on the GPU. Default: all, if there is a GPU. */
   gpuLayers?: number;
   flashAttention?: "auto" | "on" | "off";
+  /** A server with OpenAI's chat completions (vLLM, SGLang, llama-server) in place of a model in this process. Of the other
+   * options only `template` is then of use. */
+  remote?: RemoteEngineOptions;
 }
 
-export function readLoadOptions(options: unknown): Read<typeof loadReaders> {
-  return readOptions(loadReaders, options);
+export function readLoadOptions(options: LoadOptions): Read<typeof loadReaders> {
+  const read = readOptions(loadReaders, options);
+  const own = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && !besideRemote.includes(name),
+  );
+  if (read.remote !== undefined && own.length > 0)
+    throw invalidArgument("options", `only ${besideRemote.join(" and ")} for a remote judge`, own[0]![0]);
+  return read;
 }
+
+const besideRemote = ["remote", "template"];
 
 function record(given: unknown, name: string): Record<string, unknown> {
   if (typeof given !== "object" || given === null || Array.isArray(given))

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { SpctError } from "../errors.js";
+import { invalidArgument, SpctError } from "../errors.js";
 import type { Benchmark } from "../eval/benchmark.js";
 import { benchmarks, findBenchmark } from "../eval/benchmarks/index.js";
 import { type Comparison, CreditsById, compareWith } from "../eval/compare.js";
@@ -13,6 +13,7 @@ import { resultFilesOf } from "../eval/result_files.js";
 import { run } from "../eval/run.js";
 import { readManifest } from "../eval/run_folder.js";
 import { choice, integer, optional, readOptions, withDefault } from "../options.js";
+import type { LoadOptions } from "../settings.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { formatMetrics } from "./evaluation.js";
 import { bar, startProgress } from "./progress.js";
@@ -37,6 +38,7 @@ interface EvalFlags {
   name?: string;
   json?: boolean;
   model?: string;
+  engine?: string;
   meta?: string;
   template?: string;
   isolation?: "none" | "process";
@@ -100,6 +102,10 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--name <text>", "name of the judge in the report and in result files")
     .option("--json", "print the figures as JSON")
     .option("--model <path>", "the judge to run (default: the one that ships with the package)")
+    .option(
+      "--engine <url>",
+      "a server (vLLM, SGLang, llama-server) that has --model; its key in SPCT_API_KEY",
+    )
     .option("--meta <head>", '"fused" or the path of a head; "none" judges without a meta RM')
     .option("--template <name>", "prompt template: a name or the path of a Jinja file")
     .option("--isolation <mode>", "none, or process: run the model in a child process")
@@ -161,7 +167,7 @@ async function judgeInto(
   options: EvaluateOptions,
   terminal: Terminal,
 ): Promise<{ judgements: string; name: string }> {
-  const { model, meta, template, isolation, threads, gpuLayers, temperature, maxTokens } = flags;
+  const { temperature, maxTokens } = flags;
   const kind = findJudgeKind(flags.judge ?? "grm");
   const { concurrency } = readOptions(
     { concurrency: optional(integer(1)) },
@@ -169,8 +175,7 @@ async function judgeInto(
   );
   const principles = flags.principles === undefined ? undefined : await readText(flags.principles);
   const progress = startProgress(terminal, flags.json === true, "Loading the judge");
-  const load = { model, meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
-  const judge = await kind.load(load, {
+  const judge = await kind.load(loadOptions(flags), {
     k: options.k ?? defaultSamples,
     seed: options.seed ?? 0,
     temperature,
@@ -197,6 +202,22 @@ async function judgeInto(
     progress.stop();
     await judge.close();
   }
+}
+
+function loadOptions({
+  model,
+  engine,
+  meta,
+  template,
+  isolation,
+  threads,
+  gpuLayers,
+}: EvalFlags): LoadOptions {
+  const options = { meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
+  if (engine === undefined) return { ...options, model };
+  if (model === undefined)
+    throw invalidArgument("model", "the name that the server has for its model", model);
+  return { ...options, remote: { url: engine, model, apiKey: process.env.SPCT_API_KEY } };
 }
 
 async function measure(

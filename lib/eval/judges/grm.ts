@@ -39,19 +39,13 @@ export class GrmJudge implements Judge {
   private readonly options: Omit<GrmJudgeOptions, "concurrency">;
 
   static async load(load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
-    const { modelPath, headPath } = await findModel(load.model ?? "default", load.meta);
     const { concurrency, ...settings } = options;
+    const { name, ...files } = await filesOf(load);
     const grm = await Grm.load(load);
-    const { template } = grm.info;
-    const identity = {
-      kind: "grm",
-      model: await hashPath(modelPath),
-      head: headPath === undefined ? null : await hashPath(headPath),
-      template: await hashPath(existsSync(template) ? template : shippedTemplate(template)),
-      backend: grm.info.backend,
-      options: settings,
-    };
-    return new GrmJudge(grm, basename(modelPath).replace(/\.gguf$/, ""), identity, options);
+    const { template, backend } = grm.info;
+    const shown = await hashPath(existsSync(template) ? template : shippedTemplate(template));
+    const identity = { kind: "grm", ...files, template: shown, backend, options: settings };
+    return new GrmJudge(grm, name, identity, options);
   }
 
   constructor(
@@ -84,6 +78,17 @@ export class GrmJudge implements Judge {
   close(): Promise<void> {
     return this.grm.close();
   }
+}
+
+/** What names a model in a run: the hashes of its files, or the name that its server knows it by. */
+async function filesOf({ model = "default", meta, remote }: LoadOptions) {
+  if (remote !== undefined) return { name: remote.model, model: remote.model, head: null };
+  const { modelPath, headPath } = await findModel(model, meta);
+  return {
+    name: basename(modelPath).replace(/\.gguf$/, ""),
+    model: await hashPath(modelPath),
+    head: headPath === undefined ? null : await hashPath(headPath),
+  };
 }
 
 /** lib/ and dist/ lie side by side, so this serves the compiled and the source file. */
