@@ -10,6 +10,7 @@ import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
 import { registerTrainExport } from "./train_export.js";
+import { registerTrainReward } from "./train_reward.js";
 import { registerTrainRft } from "./train_rft.js";
 import { registerTrainRl } from "./train_rl.js";
 import { stopOnInterrupt, toMatrixType } from "./training.js";
@@ -58,6 +59,7 @@ export function registerTrain(program: Command, invocation: Invocation): void {
     });
   registerTrainRft(train, invocation);
   registerTrainRl(train, invocation);
+  registerTrainReward(train, invocation);
   registerTrainExport(train, invocation);
 }
 

@@ -64,6 +64,8 @@ export interface EngineInfo {
   backend: string;
   /** Whether completions carry a meta score. */
   hasHead: boolean;
+  /** What the head's value is: of a meta RM, or a reward. */
+  headKind?: string;
 }
 
 /** Draws completions. Requests may overlap; an engine decodes them together. */

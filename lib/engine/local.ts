@@ -61,8 +61,8 @@ export class LocalEngine implements Engine {
     chat: ChatTemplate,
     chatVariables: Record<string, unknown> | undefined,
   ) {
-    const { description, architecture, parameters, sizeBytes, contextTokens, threads, backend, hasHead } =
-      native.info;
+    const { description, architecture, parameters, sizeBytes, contextTokens, threads, backend } = native.info;
+    const { hasHead, headKind } = native.info;
     this.info = {
       model,
       description,
@@ -73,6 +73,7 @@ export class LocalEngine implements Engine {
       threads,
       backend,
       hasHead,
+      ...(headKind === undefined ? {} : { headKind }),
     };
     this.#native = native;
     this.#chat = chat;

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import type { JudgementRecord, SampleRecord } from "../records.js";
+import { versions } from "../versions.js";
 import { creditOfVote } from "../vote/metrics.js";
 import { tally } from "../vote/tally.js";
 import type { BadRowNote, Benchmark, Item } from "./benchmark.js";
@@ -76,15 +76,6 @@ export async function run(
 
 async function* notDone(items: AsyncIterable<Item>, place: RunFolder): AsyncGenerator<Item> {
   for await (const item of items) if (!place.takeDone(item.id)) yield item;
-}
-
-function versions() {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return {
-    spct: version as string,
-    node: process.versions.node,
-    platform: `${process.platform}-${process.arch}`,
-  };
 }
 
 function creditOf(

@@ -22,12 +22,13 @@ export async function modelText(path: string, trainer: NativeTrainer): Promise<M
   return { vocabulary, chat: new ChatTemplate(chatTemplate), bosToken: bosToken ?? "", eosToken };
 }
 
-/** A prompt as the engine would tokenize it. */
+/** A prompt as the engine would tokenize it; unless told otherwise it ends with the assistant's turn opened. */
 export function promptOf(
   { vocabulary, chat, bosToken, eosToken }: ModelText,
   messages: Message[],
+  opensAnswer = true,
 ): Promise<Int32Array> {
-  return vocabulary.tokenize(chat.render(messages, { bosToken, eosToken }));
+  return vocabulary.tokenize(chat.render(messages, { bosToken, eosToken, generate: opensAnswer }));
 }
 
 /** A conversation as the engine would tokenize it, and its answer with the model's end token. */

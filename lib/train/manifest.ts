@@ -1,9 +1,10 @@
 import { rename, writeFile } from "node:fs/promises";
+import { versions } from "../versions.js";
 import { fileHash } from "./meta.js";
 
 /** What a training run was made from. */
 export interface TrainManifest {
-  /** The recipe: "sft", "rft", "rl". */
+  /** The recipe: "sft", "rft", "rl", "reward", "meta-fused", "meta-separate", "import-head". */
   kind: string;
   options: Readonly<Record<string, unknown>>;
   seed: number;
@@ -13,12 +14,13 @@ export interface TrainManifest {
   counts: object;
 }
 
-/** Writes a run's manifest as JSON, each input with its SHA-256: whole or not at all. */
+/** Writes a run's manifest as JSON, each input with its SHA-256, and what it was built with: whole or not at all. */
 export async function writeTrainManifest(path: string, manifest: TrainManifest): Promise<void> {
   const inputs: Record<string, { path: string; sha256: string }> = {};
   for (const [name, file] of Object.entries(manifest.inputs)) {
     if (file !== undefined) inputs[name] = { path: file, sha256: await fileHash(file) };
   }
-  await writeFile(`${path}.part`, `${JSON.stringify({ ...manifest, inputs }, null, 2)}\n`);
+  const whole = { ...manifest, inputs, build: versions() };
+  await writeFile(`${path}.part`, `${JSON.stringify(whole, null, 2)}\n`);
   await rename(`${path}.part`, path);
 }

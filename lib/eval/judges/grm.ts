@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { SpctError } from "../../errors.js";
 import { Grm } from "../../judge.js";
 import { findModel } from "../../models.js";
 import { type SampleRecord, toRecord } from "../../records.js";
 import type { JudgeOptions, LoadOptions } from "../../settings.js";
+import { shippedTemplate } from "../../templates.js";
 import type { Principle, Query } from "../../types.js";
 import { uniform } from "../../vote/draw.js";
 import { balancedOrders } from "../../vote/orders.js";
@@ -89,11 +89,6 @@ async function filesOf({ model = "default", meta, remote }: LoadOptions) {
     model: await hashPath(modelPath),
     head: headPath === undefined ? null : await hashPath(headPath),
   };
-}
-
-/** lib/ and dist/ lie side by side, so this serves the compiled and the source file. */
-function shippedTemplate(name: string): string {
-  return fileURLToPath(new URL(`../../../lib/prompt/templates/${name}.jinja`, import.meta.url));
 }
 
 function toQuery(

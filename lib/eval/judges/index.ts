@@ -2,6 +2,9 @@ import { invalidArgument } from "../../errors.js";
 import { AllPairs } from "./all_pairs.js";
 import { GrmJudge, type GrmJudgeOptions } from "./grm.js";
 import type { JudgeKind } from "./judge.js";
+import { PairwiseScalarJudge } from "./pairwise_scalar.js";
+import { ScalarJudge } from "./scalar.js";
+import { SemiScalarJudge } from "./semi_scalar.js";
 
 /** The judges that differ in what the one prompt of all responses asks for. */
 function grm(name: string, summary: string, asked: Partial<GrmJudgeOptions> = {}): JudgeKind {
@@ -22,6 +25,9 @@ export const judgeKinds: readonly JudgeKind[] = [
     load: async (load, request) =>
       new AllPairs("pairwise", await GrmJudge.load(load, { ...request, answer: "winner" })),
   },
+  { name: "scalar", summary: "a Bradley-Terry head on each response", load: ScalarJudge.load },
+  { name: "semi-scalar", summary: "a head on sampled critiques, their mean", load: SemiScalarJudge.load },
+  { name: "pairwise-scalar", summary: "a head on both responses of a pair", load: PairwiseScalarJudge.load },
 ];
 
 /** Throws INVALID_ARGUMENT for a name that is none of them. */

@@ -19,6 +19,7 @@ test("a manifest names what went in, by content, and what came of it", async () 
   expect(JSON.parse(await readFile(path, "utf8"))).toEqual({
     ...manifest,
     inputs: { data: { path: data, sha256 } },
+    build: { spct: expect.any(String), node: process.versions.node, platform: expect.any(String) },
   });
   expect(readdirSync(folder).sort()).toEqual(["data.jsonl", "out.gguf.manifest.json"]);
 });
