@@ -17,6 +17,7 @@ add_library(spct_train STATIC
   native/train/policy_step.cpp
   native/train/reward_head.cpp
   native/train/reward_step.cpp
+  native/train/row_layout.cpp
   native/train/scalar_losses_cpu.cpp
   native/train/score_head_fit.cpp
   native/train/sequence.cpp

@@ -11,6 +11,7 @@
 #include "error.h"
 #include "train/losses.h"
 #include "train/outer_product.h"
+#include "train/row_layout.h"
 
 namespace spct {
 namespace {
@@ -18,60 +19,69 @@ namespace {
 // A layer of Gemma 2 has the most: about 60 forward and 130 backward.
 size_t graph_nodes(const ModelShape& shape) { return 1024 + 512 * static_cast<size_t>(shape.layers); }
 
-std::vector<int32_t> completion_positions(const std::vector<const Sequence*>& sequences, int columns) {
+// What predicts each completion token.
+std::vector<int32_t> completion_positions(const std::vector<const Sequence*>& sequences, const RowLayout& layout) {
   std::vector<int32_t> positions;
-  for (size_t row = 0; row < sequences.size(); ++row) {
-    for (int64_t at = sequences[row]->completion_begin; at < sequences[row]->size(); ++at) {
-      positions.push_back(static_cast<int32_t>(static_cast<int64_t>(row) * columns + at - 1));
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    for (int64_t at = sequences[i]->completion_begin; at < sequences[i]->size(); ++at) {
+      positions.push_back(layout.places[i].row * layout.columns + layout.places[i].column + static_cast<int>(at) - 1);
     }
   }
   return positions;
 }
 
-std::vector<int32_t> chosen_positions(const std::vector<int32_t>& positions, int columns) {
+std::vector<int32_t> chosen_positions(const std::vector<int32_t>& positions, const RowLayout& layout) {
   std::vector<int32_t> outputs;
-  for (size_t row = 0; row < positions.size(); ++row) {
-    outputs.push_back(static_cast<int32_t>(row) * columns + positions[row]);
+  for (size_t i = 0; i < positions.size(); ++i) {
+    outputs.push_back(layout.places[i].row * layout.columns + layout.places[i].column + positions[i]);
   }
   return outputs;
-}
-
-// The padded length: whole vectors let ggml use its fast matrix product.
-int padded_columns(const std::vector<const Sequence*>& sequences) {
-  int64_t columns = 0;
-  for (const Sequence* sequence : sequences) columns = std::max(columns, sequence->size());
-  return static_cast<int>((columns + 15) / 16 * 16);
 }
 
 }  // namespace
 
 struct GradientWorker::Inputs {
-  int columns;
-  int rows;
+  const std::vector<const Sequence*>& sequences;
+  const RowLayout& layout;
   std::vector<int32_t> tokens;
   std::vector<int32_t> positions;
   std::vector<int32_t> outputs;
 
-  Inputs(const std::vector<const Sequence*>& sequences, int padded, std::vector<int32_t> output_positions)
-      : columns(padded),
-        rows(static_cast<int>(sequences.size())),
-        tokens(sequences.size() * padded, 0),
-        positions(sequences.size() * padded, 0),
+  Inputs(const std::vector<const Sequence*>& batch, const RowLayout& rows, std::vector<int32_t> output_positions)
+      : sequences(batch),
+        layout(rows),
+        tokens(static_cast<size_t>(rows.rows) * rows.columns, 0),
+        positions(tokens.size(), 0),
         outputs(std::move(output_positions)) {
-    for (int row = 0; row < rows; ++row) {
-      std::copy(sequences[row]->tokens.begin(), sequences[row]->tokens.end(), tokens.begin() + row * columns);
-      std::iota(positions.begin() + row * columns, positions.begin() + (row + 1) * columns, 0);
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const auto begin = static_cast<int64_t>(layout.places[i].row) * layout.columns + layout.places[i].column;
+      std::copy(sequences[i]->tokens.begin(), sequences[i]->tokens.end(), tokens.begin() + begin);
+      std::iota(positions.begin() + begin, positions.begin() + begin + sequences[i]->size(), 0);
     }
   }
 
-  ForwardSize size() const { return {columns, rows, 1, static_cast<int>(outputs.size())}; }
+  ForwardSize size() const {
+    return {layout.columns, layout.rows, layout.packed ? layout.rows : 1, static_cast<int>(outputs.size())};
+  }
 
-  // A query sees itself and the `window` - 1 tokens before it.
+  // A query sees itself and the `window` - 1 tokens of its sequence before it. Padding sees at least itself, so that no
+  // softmax is over nothing.
   std::vector<float> mask(int window) const {
-    std::vector<float> mask(static_cast<size_t>(columns) * columns, -std::numeric_limits<float>::infinity());
-    for (int query = 0; query < columns; ++query) {
-      const int first = std::max(0, query + 1 - window);
-      std::fill_n(mask.begin() + static_cast<size_t>(query) * columns + first, query + 1 - first, 0.0f);
+    const auto columns = static_cast<size_t>(layout.columns);
+    std::vector<float> mask(size().masks * columns * columns, -std::numeric_limits<float>::infinity());
+    const auto allow = [&](size_t row, size_t begin, size_t length) {
+      for (size_t query = begin; query < begin + length; ++query) {
+        const size_t first = std::max(begin, query + 1 - std::min<size_t>(query + 1, window));
+        std::fill_n(mask.begin() + (row * columns + query) * columns + first, query + 1 - first, 0.0f);
+      }
+    };
+    if (!layout.packed) {
+      allow(0, 0, columns);
+      return mask;
+    }
+    for (size_t cell = 0; cell < mask.size() / columns; ++cell) mask[cell * columns + cell % columns] = 0.0f;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      allow(layout.places[i].row, layout.places[i].column, static_cast<size_t>(sequences[i]->size()));
     }
     return mask;
   }
@@ -116,7 +126,7 @@ void GradientWorker::upload(const ForwardGraph& forward, const Inputs& inputs) {
   };
   set(forward.tokens_input, inputs.tokens);
   set(forward.positions_input, inputs.positions);
-  set(forward.mask_input, inputs.mask(inputs.columns));
+  set(forward.mask_input, inputs.mask(inputs.layout.columns));
   if (forward.window_mask_input != nullptr) set(forward.window_mask_input, inputs.mask(shape_.window));
   set(forward.outputs_input, inputs.outputs);
 }
@@ -128,24 +138,26 @@ double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequen
 }
 
 double GradientWorker::accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss) {
+  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
   const std::vector<int32_t> targets = completion_tokens(sequences);
   return accumulate_outputs(
-      sequences, completion_positions(sequences, padded_columns(sequences)), true,
+      sequences, layout, completion_positions(sequences, layout), true,
       [&](float* logits) { return logits_loss(logits, targets.data(), static_cast<int64_t>(targets.size())); });
 }
 
 void GradientWorker::accumulate_states(const std::vector<const Sequence*>& sequences,
                                        const std::vector<int32_t>& positions, const StatesGradient& states_gradient) {
-  accumulate_outputs(sequences, chosen_positions(positions, padded_columns(sequences)), false, [&](float* states) {
+  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
+  accumulate_outputs(sequences, layout, chosen_positions(positions, layout), false, [&](float* states) {
     states_gradient(states);
     return 0.0;
   });
 }
 
-double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& sequences, std::vector<int32_t> positions,
-                                          bool with_logits, const std::function<double(float* outputs)>& loss) {
-  const int columns = padded_columns(sequences);
-  const Inputs inputs(sequences, columns, std::move(positions));
+double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
+                                          std::vector<int32_t> positions, bool with_logits,
+                                          const std::function<double(float* outputs)>& loss) {
+  const Inputs inputs(sequences, layout, std::move(positions));
 
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
   const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), with_logits);
@@ -186,8 +198,8 @@ double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& se
 
 std::vector<float> GradientWorker::hidden_states(const std::vector<const Sequence*>& sequences,
                                                  const std::vector<int32_t>& positions) {
-  const int columns = padded_columns(sequences);
-  const Inputs inputs(sequences, columns, chosen_positions(positions, columns));
+  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
+  const Inputs inputs(sequences, layout, chosen_positions(positions, layout));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
   const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), false);
   ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);
@@ -209,8 +221,8 @@ double GradientWorker::completion_nll(const std::vector<const Sequence*>& sequen
 }
 
 std::vector<float> GradientWorker::completion_logits(const std::vector<const Sequence*>& sequences) {
-  const int columns = padded_columns(sequences);
-  const Inputs inputs(sequences, columns, completion_positions(sequences, columns));
+  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
+  const Inputs inputs(sequences, layout, completion_positions(sequences, layout));
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
   const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), true);
   ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "train/forward.h"
+#include "train/row_layout.h"
 #include "train/sequence.h"
 
 namespace spct {
@@ -51,8 +52,9 @@ class GradientWorker {
   struct Inputs;
 
   // `loss` replaces the logits, or else the states, of the output positions by its gradient.
-  double accumulate_outputs(const std::vector<const Sequence*>& sequences, std::vector<int32_t> positions,
-                            bool with_logits, const std::function<double(float* outputs)>& loss);
+  double accumulate_outputs(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
+                            std::vector<int32_t> positions, bool with_logits,
+                            const std::function<double(float* outputs)>& loss);
   void run(ggml_cgraph* graph, int begin, int end);
   void upload(const ForwardGraph& forward, const Inputs& inputs);
 

@@ -1,7 +1,5 @@
 #include "train/sequence.h"
 
-#include <algorithm>
-#include <numeric>
 #include <string>
 
 #include "error.h"
@@ -28,22 +26,6 @@ std::vector<const Sequence*> select(const std::vector<Sequence>& sequences, cons
   std::vector<const Sequence*> selected;
   for (const size_t index : indices) selected.push_back(&sequences[index]);
   return selected;
-}
-
-std::vector<std::vector<size_t>> plan_micro_batches(const std::vector<Sequence>& sequences, int64_t tokens) {
-  std::vector<size_t> order(sequences.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return sequences[a].size() > sequences[b].size(); });
-  std::vector<std::vector<size_t>> groups;
-  for (const size_t index : order) {
-    const bool fits =
-        !groups.empty() &&
-        static_cast<int64_t>(groups.back().size() + 1) * sequences[groups.back().front()].size() <= tokens;
-    if (!fits) groups.emplace_back();
-    groups.back().push_back(index);
-  }
-  return groups;
 }
 
 }  // namespace spct

@@ -20,7 +20,4 @@ void check_sequence(const Sequence& sequence, int vocabulary, int context);
 
 std::vector<const Sequence*> select(const std::vector<Sequence>& sequences, const std::vector<size_t>& indices);
 
-// Indices of sequences, longest first, in groups whose padded size stays within `tokens` (one sequence at least).
-std::vector<std::vector<size_t>> plan_micro_batches(const std::vector<Sequence>& sequences, int64_t tokens);
-
 }  // namespace spct

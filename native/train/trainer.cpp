@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "train/parallel.h"
+#include "train/row_layout.h"
 
 namespace spct {
 Trainer::Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& options)
@@ -55,10 +56,12 @@ std::vector<Trainer::Share> Trainer::divide(const std::vector<Sequence>& sequenc
   // Several micro-batches for each worker, so that their loads come out even.
   const int64_t even_share = total / (3 * static_cast<int64_t>(workers_.size())) + 1;
   std::vector<Share> shares(workers_.size());
-  std::vector<int64_t> loads(workers_.size(), 0);
-  for (auto& micro_batch : plan_micro_batches(sequences, std::min(options_.micro_batch_tokens, even_share))) {
+  std::vector<double> loads(workers_.size(), 0);
+  const RowCost cost(shape_);
+  const int64_t tokens = std::min(options_.micro_batch_tokens, even_share);
+  for (auto& micro_batch : plan_micro_batches(sequences, tokens, cost)) {
     const size_t worker = std::min_element(loads.begin(), loads.end()) - loads.begin();
-    loads[worker] += static_cast<int64_t>(micro_batch.size()) * sequences[micro_batch.front()].size();
+    loads[worker] += cost(plan_rows(select(sequences, micro_batch), cost));
     shares[worker].push_back(std::move(micro_batch));
   }
   return shares;
