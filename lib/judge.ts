@@ -15,6 +15,7 @@ import {
   type LoadOptions,
   readJudgeOptions,
 } from "./settings.js";
+import type { NativeTrainer } from "./train/native.js";
 import type { Completion, Query, Sample, Verdict } from "./types.js";
 import { uniform } from "./vote/draw.js";
 import { balancedOrders, restoreOrder } from "./vote/orders.js";
@@ -77,6 +78,15 @@ export class Grm {
   ): AsyncGenerator<Verdict, void, undefined> {
     const judge = (query: Query, each: JudgeOptions) => this.judge(query, each);
     return judgeInOrder(judge, queries, options, this.#engine.info.backend);
+  }
+
+  /** Takes a trainer's present weights when what is being judged has ended; see `Engine.loadWeights`. Rejects with
+   * NOT_UPDATABLE, WEIGHTS_MISMATCH, BUSY or CLOSED. */
+  async loadWeights(trainer: NativeTrainer): Promise<void> {
+    if (this.#engine.loadWeights === undefined) {
+      throw new SpctError("NOT_UPDATABLE", "Expected an engine in this process to load weights into");
+    }
+    await this.#engine.loadWeights(trainer);
   }
 
   /** Rejects what is being judged with CLOSED and frees the model. */

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SpctError } from "./errors.js";
-import type { NativeTraining } from "./train/native.js";
+import type { NativeTrainer, NativeTraining } from "./train/native.js";
 
 /** The native addon. It checks types again; every failure carries a code. */
 export interface NativeAddon extends NativeTraining {
@@ -21,6 +21,8 @@ export interface NativeEngineOptions {
   threads?: number;
   gpuLayers?: number;
   flashAttention?: "auto" | "on" | "off";
+  /** Whether `loadWeights` may be called. */
+  updatable?: boolean;
 }
 
 export interface NativeEngine {
@@ -33,6 +35,9 @@ export interface NativeEngine {
   submit(group: NativeGroup, onSample: (event: NativeSampleEvent) => void): number;
   /** The group's open samples end as "cancelled". */
   cancel(group: number): void;
+  /** Both wait for all groups submitted before; groups submitted later wait for them. The trainer is BUSY meanwhile. */
+  loadWeights(trainer: NativeTrainer): Promise<void>;
+  loadHead(head: { weight: Float32Array; bias: number }): Promise<void>;
   stats(): NativeStats;
   close(): Promise<void>;
 }

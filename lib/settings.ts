@@ -133,6 +133,7 @@ const loadReaders = {
   gpuLayers: optional(integer(0)),
   flashAttention: optional(choice("auto", "on", "off")),
   remote: optional(readRemoteOptions),
+  updatable: optional(flag),
 };
 
 /** Options of loading a judge. */
@@ -164,6 +165,9 @@ export interface LoadOptions {
   /** A server with OpenAI's chat completions (vLLM, SGLang, llama-server) in place of a model in this process. Of the other
    * options only `template` is then of use. */
   remote?: RemoteEngineOptions;
+  /** Whether `loadWeights` may be called later. The file is then read instead of mapped, and its weights are not rearranged for
+   * the CPU. Default false. */
+  updatable?: boolean;
 }
 
 export function readLoadOptions(options: LoadOptions): Read<typeof loadReaders> {

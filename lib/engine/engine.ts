@@ -1,3 +1,4 @@
+import type { NativeTrainer } from "../train/native.js";
 import type { Completion, Message } from "../types.js";
 
 /** How tokens are drawn. */
@@ -91,6 +92,14 @@ export interface Engine {
   ): Promise<Float64Array>;
   /** Tokens of plain text that goes on inside of an answer; its control tokens are taken apart. */
   tokenize(text: string): Promise<Int32Array>;
+  /**
+   * Takes a trainer's present weights, without a file, where the engine was loaded with `updatable`; only engines in this
+   * process can. What the engine has begun ends with the old weights, requests made later start with the new ones. The trainer
+   * is busy meanwhile. Rejects with NOT_UPDATABLE, WEIGHTS_MISMATCH, BUSY or CLOSED, the weights as they were.
+   */
+  loadWeights?(trainer: NativeTrainer): Promise<void>;
+  /** The same for the weights of the head. Rejects with NO_HEAD, HEAD_MISMATCH or CLOSED. */
+  loadHead?(head: { weight: Float32Array; bias: number }): Promise<void>;
   /** Rejects what runs with CLOSED and frees the model. May be called again. */
   close(): Promise<void>;
 }

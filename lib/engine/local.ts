@@ -7,6 +7,7 @@ import {
   type NativeSampleEvent,
 } from "../native.js";
 import { ChatTemplate, opensThought } from "../prompt/chat.js";
+import type { NativeTrainer } from "../train/native.js";
 import type { Completion, FinishReason, Message } from "../types.js";
 import type { Engine, EngineInfo, RequestUsage, SampleRequest, ScoreOptions } from "./engine.js";
 import { scoreContinuations } from "./score.js";
@@ -118,6 +119,23 @@ export class LocalEngine implements Engine {
     this.#check(undefined);
     try {
       return await this.#native.tokenizeContinued([{ text, special: false }]);
+    } catch (error) {
+      throw SpctError.from(error, "ENGINE_FAILURE");
+    }
+  }
+
+  loadWeights(trainer: NativeTrainer): Promise<void> {
+    return this.#update((native) => native.loadWeights(trainer));
+  }
+
+  loadHead(head: { weight: Float32Array; bias: number }): Promise<void> {
+    return this.#update((native) => native.loadHead(head));
+  }
+
+  async #update(update: (native: NativeEngine) => Promise<void>): Promise<void> {
+    try {
+      this.#check(undefined);
+      await update(this.#native);
     } catch (error) {
       throw SpctError.from(error, "ENGINE_FAILURE");
     }

@@ -72,6 +72,7 @@ ModelOptions to_model_options(const Napi::Object& options) {
   out.max_sequences = integer(options, "maxSequences", out.max_sequences);
   out.threads = integer(options, "threads", out.threads);
   out.gpu_layers = integer(options, "gpuLayers", out.gpu_layers);
+  out.updatable = options.Get("updatable").ToBoolean();
   const std::string flash = text(options, "flashAttention", "auto");
   if (flash == "on") {
     out.flash_attention = FlashAttention::on;

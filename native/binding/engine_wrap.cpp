@@ -3,6 +3,8 @@
 #include "binding/addon.h"
 #include "binding/convert.h"
 #include "binding/promise_worker.h"
+#include "binding/trainer_wrap.h"
+#include "binding/training_input.h"
 
 namespace spct {
 
@@ -14,6 +16,8 @@ Napi::Function EngineWrap::define(Napi::Env env) {
                          InstanceMethod<&EngineWrap::js_text>("text"),
                          InstanceMethod<&EngineWrap::js_submit>("submit"),
                          InstanceMethod<&EngineWrap::js_cancel>("cancel"),
+                         InstanceMethod<&EngineWrap::js_load_weights>("loadWeights"),
+                         InstanceMethod<&EngineWrap::js_load_head>("loadHead"),
                          InstanceMethod<&EngineWrap::js_stats>("stats"),
                          InstanceMethod<&EngineWrap::js_close>("close"),
                      });
@@ -43,7 +47,7 @@ Napi::Value EngineWrap::load(const Napi::CallbackInfo& info) {
     Napi::Object object = env.GetInstanceData<AddonData>()->engine.New({});
     EngineWrap* self = Unwrap(object);
     object.Set("info", to_js(env, model->info()));
-    self->vocabulary_ = &model->vocabulary();
+    self->model_ = model.get();
     self->deliver_ = Deliver::New(env, "spct engine", 0, 1, self);
     self->deliver_.Unref(env);
     self->engine_ = std::make_shared<Engine>(std::move(model), [deliver = self->deliver_](SampleResult result) {
@@ -74,7 +78,7 @@ Napi::Value EngineWrap::tokenize(const Napi::CallbackInfo& info, Tokenize tokeni
   open_engine(info.Env());
   if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "Expected an array for pieces");
   auto pieces = to_text_pieces(info[0].As<Napi::Array>());
-  const auto work = [engine = engine_, vocabulary = vocabulary_, tokenize, pieces = std::move(pieces)] {
+  const auto work = [engine = engine_, vocabulary = &model_->vocabulary(), tokenize, pieces = std::move(pieces)] {
     return (vocabulary->*tokenize)(pieces);
   };
   const auto convert = [](Napi::Env env, std::vector<int32_t> tokens) -> Napi::Value { return to_js(env, tokens); };
@@ -84,7 +88,7 @@ Napi::Value EngineWrap::tokenize(const Napi::CallbackInfo& info, Tokenize tokeni
 Napi::Value EngineWrap::js_text(const Napi::CallbackInfo& info) {
   open_engine(info.Env());
   try {
-    return Napi::String::New(info.Env(), vocabulary_->text(to_tokens(info[0], "tokens")));
+    return Napi::String::New(info.Env(), model_->vocabulary().text(to_tokens(info[0], "tokens")));
   } catch (const Error& error) {
     throw to_js_error(info.Env(), error.code(), error.what());
   }
@@ -134,6 +138,32 @@ void EngineWrap::deliver(Napi::Env env, const SampleResult& result) {
 Napi::Value EngineWrap::js_cancel(const Napi::CallbackInfo& info) {
   if (open_) engine_->cancel(info[0].ToNumber().Int64Value());
   return info.Env().Undefined();
+}
+
+// Resolves when the engine has run `work` alone. It takes its place among the requests at once.
+Napi::Value EngineWrap::run_alone(Napi::Env env, std::function<void()> work) const {
+  const std::shared_future<void> done = open_engine(env).run_alone(std::move(work));
+  const auto wait = [engine = engine_, done] {
+    done.get();
+    return true;
+  };
+  return PromiseWorker<bool>::run(env, wait, [](Napi::Env pool_env, bool) { return pool_env.Undefined(); });
+}
+
+Napi::Value EngineWrap::js_load_weights(const Napi::CallbackInfo& info) {
+  open_engine(info.Env());
+  return run_alone(info.Env(), [model = model_, borrowed = TrainerWrap::borrow(info[0])]() mutable {
+    const auto trainer = std::move(borrowed);  // not busy any more when this returns
+    model->load_weights(trainer->parameters().views());
+  });
+}
+
+Napi::Value EngineWrap::js_load_head(const Napi::CallbackInfo& info) {
+  open_engine(info.Env());
+  const Napi::Object head = to_object(info[0], "head");
+  return run_alone(info.Env(),
+                   [model = model_, weight = to_floats(head.Get("weight"), "head.weight"),
+                    bias = static_cast<float>(number_field(head, "bias"))] { model->load_head(weight, bias); });
 }
 
 Napi::Value EngineWrap::js_stats(const Napi::CallbackInfo& info) {

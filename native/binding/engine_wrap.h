@@ -34,18 +34,21 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   Napi::Value js_text(const Napi::CallbackInfo& info);
   Napi::Value js_submit(const Napi::CallbackInfo& info);
   Napi::Value js_cancel(const Napi::CallbackInfo& info);
+  Napi::Value js_load_weights(const Napi::CallbackInfo& info);  // (trainer) => Promise<void>
+  Napi::Value js_load_head(const Napi::CallbackInfo& info);     // ({weight, bias}) => Promise<void>
   Napi::Value js_stats(const Napi::CallbackInfo& info);
   Napi::Value js_close(const Napi::CallbackInfo& info);
 
   Engine& open_engine(Napi::Env env) const;
   using Tokenize = std::vector<int32_t> (Vocabulary::*)(const std::vector<TextPiece>&) const;
   Napi::Value tokenize(const Napi::CallbackInfo& info, Tokenize tokenize) const;
+  Napi::Value run_alone(Napi::Env env, std::function<void()> work) const;
   void deliver(Napi::Env env, const SampleResult& result);
   void finish_close();
   static void on_teardown(void* self);
 
   std::shared_ptr<Engine> engine_;  // shared with work on the pool
-  const Vocabulary* vocabulary_ = nullptr;
+  LlamaModel* model_ = nullptr;     // the engine's
   Deliver deliver_;
   std::map<int64_t, Napi::FunctionReference> callbacks_;  // by group
   int64_t next_group_ = 1;

@@ -91,6 +91,16 @@ Napi::Value TrainerWrap::give(Napi::Env env, std::function<std::unique_ptr<Train
   return PromiseWorker<std::shared_ptr<Held>>::run(env, work, convert);
 }
 
+std::shared_ptr<const Trainer> TrainerWrap::borrow(const Napi::Value& value) {
+  const Napi::Env env = value.Env();
+  const Napi::Function type = env.GetInstanceData<AddonData>()->trainer.Value();
+  const bool is_trainer = value.IsObject() && value.As<Napi::Object>().InstanceOf(type);
+  const std::shared_ptr<Held> held = is_trainer ? Unwrap(value.As<Napi::Object>())->held_ : nullptr;
+  if (!held) reject(env, "Expected a trainer from Trainer.create() or Trainer.open()");
+  if (held->busy.exchange(true)) throw to_js_error(env, "BUSY", "The trainer has not answered the previous call yet");
+  return {held->trainer.get(), [held](const Trainer*) { held->busy = false; }};
+}
+
 Napi::Value TrainerWrap::create(const Napi::CallbackInfo& info) {
   const Napi::Object options = to_object(info[0], "options");
   const Napi::Value groups = options.Get("tokenGroups");

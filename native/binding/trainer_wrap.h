@@ -17,6 +17,9 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   static Napi::Value create(const Napi::CallbackInfo& info);  // (options) => Promise<Trainer>
   static Napi::Value open(const Napi::CallbackInfo& info);    // (options) => Promise<Trainer>
 
+  // The trainer behind a JavaScript Trainer, which is busy until the last copy of the pointer is gone. Throws BUSY.
+  static std::shared_ptr<const Trainer> borrow(const Napi::Value& value);
+
   explicit TrainerWrap(const Napi::CallbackInfo& info);
 
  private:

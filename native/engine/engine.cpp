@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "error.h"
@@ -20,8 +21,18 @@ void Engine::submit(GroupRequest request) {
   validate(request, limits_);
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closed_) throw Error("CLOSED", "the engine is closed");
-  inbox_.requests.push_back(std::move(request));
+  inbox_.arrivals.emplace_back(std::move(request));
   wake_.notify_one();
+}
+
+std::shared_future<void> Engine::run_alone(std::function<void()> work) {
+  Alone alone{std::move(work), {}};
+  std::shared_future<void> done = alone.done.get_future().share();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) throw Error("CLOSED", "the engine is closed");
+  inbox_.arrivals.emplace_back(std::move(alone));
+  wake_.notify_one();
+  return done;
 }
 
 void Engine::cancel(int64_t group) {
@@ -52,6 +63,15 @@ void Engine::run() {
     step();
     emit();
   }
+  for (Arrival& arrival : std::exchange(arrivals_, {})) {
+    if (auto* request = std::get_if<GroupRequest>(&arrival)) {
+      start(std::move(*request));
+    } else {
+      auto& alone = std::get<Alone>(arrival);
+      alone.work = nullptr;  // what it holds is free when its caller hears of it
+      alone.done.set_exception(std::make_exception_ptr(Error("CLOSED", "the engine is closed")));
+    }
+  }
   for (int64_t group : std::vector<int64_t>(open_groups_)) scheduler_.cancel(group);
   emit();
 }
@@ -61,15 +81,54 @@ bool Engine::receive() {
   Inbox inbox;
   {
     std::unique_lock<std::mutex> lock(mutex_);
-    wake_.wait(lock, [this] { return !inbox_.empty() || !scheduler_.idle(); });
+    wake_.wait(lock, [this] { return !inbox_.empty() || !arrivals_.empty() || !scheduler_.idle(); });
     std::swap(inbox, inbox_);
   }
-  for (auto& request : inbox.requests) {
-    open_groups_.push_back(request.id);
-    scheduler_.add(std::move(request));
+  std::move(inbox.arrivals.begin(), inbox.arrivals.end(), std::back_inserter(arrivals_));
+  if (inbox.close) return false;
+  for (int64_t group : inbox.cancellations) cancel_now(group);
+  start_arrivals();
+  return true;
+}
+
+void Engine::start(GroupRequest request) {
+  open_groups_.push_back(request.id);
+  scheduler_.add(std::move(request));
+}
+
+void Engine::start_arrivals() {
+  for (; !arrivals_.empty(); arrivals_.pop_front()) {
+    if (auto* request = std::get_if<GroupRequest>(&arrivals_.front())) {
+      start(std::move(*request));
+    } else if (scheduler_.idle()) {
+      run(std::get<Alone>(arrivals_.front()));
+    } else {
+      return;
+    }
   }
-  for (int64_t group : inbox.cancellations) scheduler_.cancel(group);
-  return !inbox.close;
+}
+
+void Engine::run(Alone& alone) {
+  try {
+    alone.work();
+    alone.done.set_value();
+  } catch (...) {
+    alone.done.set_exception(std::current_exception());
+  }
+}
+
+// A group that waits for its start is started, so that it ends as any other does.
+void Engine::cancel_now(int64_t group) {
+  const auto is_group = [&](const Arrival& arrival) {
+    const auto* request = std::get_if<GroupRequest>(&arrival);
+    return request && request->id == group;
+  };
+  const auto found = std::find_if(arrivals_.begin(), arrivals_.end(), is_group);
+  if (found != arrivals_.end()) {
+    start(std::move(std::get<GroupRequest>(*found)));
+    arrivals_.erase(found);
+  }
+  scheduler_.cancel(group);
 }
 
 void Engine::step() {

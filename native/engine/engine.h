@@ -1,10 +1,13 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "engine/scheduler.h"
@@ -26,6 +29,10 @@ class Engine {
   void submit(GroupRequest request);
   void cancel(int64_t group);
 
+  // Runs `work` on the engine's thread when everything submitted before has ended; what is submitted later waits for
+  // it, and starts from an empty KV cache. From any thread. The future has what it throws, or CLOSED.
+  std::shared_future<void> run_alone(std::function<void()> work);
+
   // Ends what is running (every open sample is emitted as cancelled) and joins the thread. Idempotent; from any thread
   // but the engine's own.
   void close();
@@ -34,15 +41,24 @@ class Engine {
   const ModelLimits& limits() const { return limits_; }
 
  private:
+  struct Alone {
+    std::function<void()> work;
+    std::promise<void> done;
+  };
+  using Arrival = std::variant<GroupRequest, Alone>;
   struct Inbox {
-    std::vector<GroupRequest> requests;
+    std::vector<Arrival> arrivals;
     std::vector<int64_t> cancellations;
     bool close = false;
-    bool empty() const { return requests.empty() && cancellations.empty() && !close; }
+    bool empty() const { return arrivals.empty() && cancellations.empty() && !close; }
   };
 
   void run();
   bool receive();
+  void start(GroupRequest request);
+  void start_arrivals();
+  static void run(Alone& alone);
+  void cancel_now(int64_t group);
   void step();
   void emit();
 
@@ -50,7 +66,9 @@ class Engine {
   const ModelLimits limits_;
   OnResult on_result_;
   Scheduler scheduler_;
-  std::vector<int64_t> open_groups_;  // engine thread only
+  // Engine thread only.
+  std::deque<Arrival> arrivals_;  // not started; the first one is work that waits to be alone
+  std::vector<int64_t> open_groups_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

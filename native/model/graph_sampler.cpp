@@ -17,12 +17,13 @@ constexpr int max_threads = GGML_MAX_N_THREADS;
 // The logits [n_vocab, rows] and states [n_embd, rows] of the last graph that was built, in the memory of a CUDA
 // device.
 struct GraphSampler::DeviceWork {
-  DeviceWork(const std::optional<ScoreHead>& head, int device) : scratch(device) {
-    if (head) device_head.emplace(*head, device);
+  DeviceWork(const std::optional<ScoreHead>& head, int device) : scratch(device), device(device) {
+    if (head) device_head = std::make_unique<DeviceScoreHead>(*head, device);
   }
 
   DeviceScratch scratch;
-  std::optional<DeviceScoreHead> device_head;
+  const int device;
+  std::unique_ptr<DeviceScoreHead> device_head;
   const ggml_tensor* logits = nullptr;
   const ggml_tensor* states = nullptr;
 };
@@ -78,6 +79,11 @@ void GraphSampler::choose_device(ggml_backend_buffer_type* output) {
   if (backend != "CUDA") return;
   const std::string name = ggml_backend_dev_name(device);  // CUDA0, CUDA1, ...
   device_ = std::make_unique<DeviceWork>(head_, std::atoi(name.c_str() + backend.size()));
+}
+
+void GraphSampler::set_head(ScoreHead head) {
+  if (device_) device_->device_head = std::make_unique<DeviceScoreHead>(head, device_->device);
+  head_ = std::move(head);
 }
 
 void GraphSampler::set_work(std::vector<Draw>* draws, std::vector<HeadScore>* heads) {

@@ -33,6 +33,9 @@ class GraphSampler {
   // One sampler chain per sequence, owned by this object; they must outlive the context.
   std::vector<llama_sampler*> make_chains(int32_t sequences);
 
+  // Takes the place of the head given at construction, and has as many weights. Between graph runs.
+  void set_head(ScoreHead head);
+
   // What the next graph run fills in.
   void set_work(std::vector<Draw>* draws, std::vector<HeadScore>* heads);
 

@@ -11,6 +11,7 @@
 #include "ggml-backend.h"
 #include "llama.h"
 #include "model/head_file.h"
+#include "model/weight_update.h"
 
 namespace spct {
 
@@ -126,7 +127,7 @@ std::unique_ptr<llama_model, LlamaDeleter> load_vocabulary(const std::string& pa
 
 const llama_vocab* vocabulary_of(const llama_model* model) { return llama_model_get_vocab(model); }
 
-LlamaModel::LlamaModel(const ModelOptions& options) {
+LlamaModel::LlamaModel(const ModelOptions& options) : updatable_(options.updatable) {
   start_backend();
   check_file(options.path);
   std::optional<ScoreHead> head;
@@ -136,6 +137,7 @@ LlamaModel::LlamaModel(const ModelOptions& options) {
     head = std::move(file.head);
   }
   limits_.has_head = head.has_value();
+  if (head) head_activation_ = head->activation;
   load(options);
   const auto width = static_cast<size_t>(llama_model_n_embd(model_.get()));
   if (head && head->weight.size() != width) {
@@ -159,6 +161,10 @@ LlamaModel::~LlamaModel() = default;
 void LlamaModel::load(const ModelOptions& options) {
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.gpu_layers;
+  if (options.updatable) {
+    params.load_mode = LLAMA_LOAD_MODE_NONE;  // a mapped file cannot be written
+    params.use_extra_bufts = false;           // their weights are laid out in another order
+  }
   model_ = load_file(options.path, params);
   const bool decoder = llama_model_has_decoder(model_.get()) && !llama_model_has_encoder(model_.get());
   if (!decoder || llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get())) {
@@ -230,6 +236,20 @@ void LlamaModel::describe(const ModelOptions& options) {
   info_.context_tokens = limits_.cells_per_sequence;
   info_.cache_tokens = limits_.cells;
   info_.trained_context = llama_model_n_ctx_train(model);
+}
+
+void LlamaModel::load_weights(const std::vector<WeightView>& weights) {
+  if (!updatable_) throw Error("NOT_UPDATABLE", "Expected an engine that was loaded with updatable: true");
+  update_weights(model_.get(), weights);
+}
+
+void LlamaModel::load_head(const std::vector<float>& weight, float bias) {
+  if (!head_activation_) throw Error("NO_HEAD", "Expected an engine that was loaded with a head");
+  if (weight.size() != static_cast<size_t>(info_.embedding)) {
+    throw Error("HEAD_MISMATCH", "Expected " + std::to_string(info_.embedding) + " weights for a head but received " +
+                                     std::to_string(weight.size()));
+  }
+  sampler_->set_head({weight, bias, *head_activation_});
 }
 
 void LlamaModel::copy(const SequenceCopy& copy) {

@@ -7,6 +7,7 @@
 
 #include "model/graph_sampler.h"
 #include "model/vocabulary.h"
+#include "weight_view.h"
 
 struct llama_context;
 struct llama_model;
@@ -24,6 +25,7 @@ struct ModelOptions {
   int32_t threads = 0;         // 0: one per core, or one alone for a very small model
   int32_t gpu_layers = -1;     // -1: all, when there is a GPU
   FlashAttention flash_attention = FlashAttention::automatic;
+  bool updatable = false;  // whether load_weights() may be called: weights lie in plain memory, as they are in the file
 };
 
 struct ModelInfo {
@@ -57,6 +59,12 @@ class LlamaModel : public Model {
   explicit LlamaModel(const ModelOptions& options);
   ~LlamaModel() override;
 
+  // Replaces all weights. Clear the KV cache before the next decode. Throws NOT_UPDATABLE, and what update_weights()
+  // throws; then the weights are as they were.
+  void load_weights(const std::vector<WeightView>& weights);
+  // Replaces weights and bias of the head. Throws NO_HEAD or HEAD_MISMATCH.
+  void load_head(const std::vector<float>& weight, float bias);
+
   const ModelInfo& info() const { return info_; }
   const Vocabulary& vocabulary() const { return *vocabulary_; }
 
@@ -81,6 +89,8 @@ class LlamaModel : public Model {
   std::unique_ptr<Vocabulary> vocabulary_;
   ModelInfo info_;
   ModelLimits limits_;
+  std::optional<Activation> head_activation_;  // none: no head
+  bool updatable_;
   std::atomic<bool> abort_{false};
 };
 

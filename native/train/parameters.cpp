@@ -120,6 +120,15 @@ ggml_tensor* Parameters::weight(const std::string& name) const {
   return found == weights_.end() ? nullptr : found->second;
 }
 
+std::vector<WeightView> Parameters::views() const {
+  std::vector<WeightView> views;
+  for (const Parameter& parameter : parameters_) {
+    const ggml_tensor* weight = parameter.weight;
+    views.push_back({parameter.name, static_cast<const float*>(weight->data), weight->ne[0], weight->ne[1]});
+  }
+  return views;
+}
+
 int64_t Parameters::count() const {
   int64_t total = 0;
   for (const Parameter& parameter : parameters_) total += ggml_nelements(parameter.weight);

@@ -6,6 +6,7 @@
 
 #include "train/ggml_handles.h"
 #include "train/model_tensors.h"
+#include "weight_view.h"
 
 namespace spct {
 
@@ -34,6 +35,8 @@ class Parameters {
   const Parameter& named(const std::string& name) const;
   // A weight, trained or not; null when there is none.
   ggml_tensor* weight(const std::string& name) const;
+  // Of the weights themselves; they change with every step.
+  std::vector<WeightView> views() const;
   int64_t count() const;  // of trained values
 
  private:

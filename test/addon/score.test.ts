@@ -33,7 +33,10 @@ beforeAll(async () => {
 const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0);
 const joined = (...parts: Int32Array[]) => Int32Array.from(parts.flatMap((part) => [...part]));
 
-async function trainersScore(continuation: Int32Array, answer = new Int32Array()): Promise<number> {
+async function trainersScore(
+  continuation: Int32Array,
+  answer: Int32Array = new Int32Array(),
+): Promise<number> {
   const batch = toBatch([{ prompt: joined(prompt, answer), completion: continuation }]);
   return sum(await trainer.logProbabilities(batch, 1));
 }

@@ -120,6 +120,31 @@ void an_engine_survives_a_failing_step() {
   }
 }
 
+// Work that wants the engine alone waits for what was there before and holds up what comes after.
+void work_alone_runs_between_groups() {
+  Results results;
+  Engine engine(std::make_unique<FakeModel>(small_limits(), seven), results.sink());
+  engine.submit(request(1, 20, 400));
+  size_t finished_before = 0;
+  const auto done = engine.run_alone([&] { finished_before = results.all().size(); });
+  engine.submit(request(2, 3, 10));
+  engine.submit(request(3, 3, 10));
+  engine.cancel(3);  // waits for its start still
+  done.get();
+  CHECK(results.wait_for(26));
+  CHECK(finished_before == 20 || finished_before == 23);  // group 3 may have been cancelled by then
+  for (const auto& result : results.all()) {
+    if (result.group == 2) CHECK(result.tokens.size() == 10);
+  }
+  const auto failing = engine.run_alone([] { throw Error("FAKE", "fails"); });
+  CHECK_THROWS(failing.get(), Error);
+  engine.submit(request(4, 20, 500));
+  const auto never = engine.run_alone([] {});
+  engine.close();
+  CHECK_THROWS(never.get(), Error);
+  CHECK_THROWS(engine.run_alone([] {}), Error);
+}
+
 }  // namespace
 
 int main() {
@@ -127,5 +152,6 @@ int main() {
   closing_cancels_what_is_open();
   a_cancelled_group_ends_and_others_go_on();
   an_engine_survives_a_failing_step();
+  work_alone_runs_between_groups();
   return check_result();
 }
