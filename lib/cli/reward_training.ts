@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { invalidArgument } from "../errors.js";
+import { invalidArgument, SpctError } from "../errors.js";
 import { loadAddon } from "../native.js";
 import { type ModelText, modelText } from "../train/conversations.js";
 import { writeTrainManifest } from "../train/manifest.js";
@@ -48,7 +48,7 @@ export interface RewardRecipe {
   source: RewardSource;
   steps: number;
   /** Measures the trained model on what it was not trained on. */
-  measure?: (trainer: NativeTrainer) => Promise<object>;
+  measure?: (trainer: NativeTrainer) => Promise<object | null>;
   counts: Record<string, number>;
 }
 
@@ -125,6 +125,15 @@ export async function trainBackbone(
   }
 }
 
+/** Errors of the native core become those of this package. */
+export async function typed<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw SpctError.from(error, "TRAINING_FAILED");
+  }
+}
+
 export function headBeside(modelPath: string): string {
   return `${modelPath.replace(/\.gguf$/, "")}.head.gguf`;
 }
@@ -145,7 +154,10 @@ function describeReport({ step, steps, loss, accuracy, tokensPerSecond, secondsL
   );
 }
 
-function describeResult({ steps, loss, heldOut }: StepsResult & { heldOut?: object }, out: string): string {
+function describeResult(
+  { steps, loss, heldOut }: StepsResult & { heldOut?: object | null },
+  out: string,
+): string {
   const held = Object.entries(heldOut ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   return `${out}: ${steps} steps, loss ${loss.toFixed(4)}${held.length === 0 ? "" : `; held out: ${held.join(", ")}`}`;
 }

@@ -10,6 +10,8 @@ import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
 import { registerTrainExport } from "./train_export.js";
+import { registerTrainImportHead } from "./train_import_head.js";
+import { registerTrainMeta } from "./train_meta.js";
 import { registerTrainReward } from "./train_reward.js";
 import { registerTrainRft } from "./train_rft.js";
 import { registerTrainRl } from "./train_rl.js";
@@ -60,6 +62,8 @@ export function registerTrain(program: Command, invocation: Invocation): void {
   registerTrainRft(train, invocation);
   registerTrainRl(train, invocation);
   registerTrainReward(train, invocation);
+  registerTrainMeta(train, invocation);
+  registerTrainImportHead(train, invocation);
   registerTrainExport(train, invocation);
 }
 

@@ -1,6 +1,6 @@
 import { SpctError } from "../errors.js";
 import { loadAddon, type NativeVocabulary } from "../native.js";
-import { ChatTemplate } from "../prompt/chat.js";
+import { ChatTemplate, type Piece } from "../prompt/chat.js";
 import type { Message } from "../types.js";
 import type { Conversation, Example } from "./dataset.js";
 import type { NativeTrainer } from "./native.js";
@@ -32,15 +32,26 @@ export function promptOf(
 }
 
 /** A conversation as the engine would tokenize it, and its answer with the model's end token. */
-export async function toExample(model: ModelText, { messages, completion }: Conversation): Promise<Example> {
-  const [prompt, answer] = await Promise.all([
-    promptOf(model, messages),
-    model.vocabulary.tokenize([
-      { text: completion, special: false },
-      { text: model.eosToken, special: true },
-    ]),
+export function toExample(model: ModelText, { messages, completion }: Conversation): Promise<Example> {
+  return answered(model, messages, [
+    { text: completion, special: false },
+    { text: model.eosToken, special: true },
   ]);
-  return { prompt, completion: answer };
+}
+
+/** A conversation and what is written after it. The answer is tokenized behind its prompt: alone, it would get a
+ * beginning-of-sequence token of its own. */
+export async function answered(
+  { vocabulary, chat, bosToken, eosToken }: ModelText,
+  messages: Message[],
+  answer: readonly Piece[],
+): Promise<Example> {
+  const pieces = chat.render(messages, { bosToken, eosToken });
+  const [prompt, whole] = await Promise.all([
+    vocabulary.tokenize(pieces),
+    vocabulary.tokenize([...pieces, ...answer]),
+  ]);
+  return { prompt, completion: whole.subarray(prompt.length) };
 }
 
 /** Batches of a fixed set: every epoch takes each example once, in an order drawn from the seed and the epoch. */

@@ -48,6 +48,24 @@ export async function fitMetaHead(
   return addon.fitScoreHead(states, labels, width, fit);
 }
 
+/** The head's value for each judgement; above 0 means that it is taken for right. */
+export async function metaValues(
+  trainer: NativeTrainer,
+  { weight, bias }: Pick<MetaHead, "weight" | "bias">,
+  judgements: readonly Example[],
+  batchItems = 64,
+): Promise<number[]> {
+  const width = weight.length;
+  const values: number[] = [];
+  for (let begin = 0; begin < judgements.length; begin += batchItems) {
+    const states = await lastStates(trainer, judgements.slice(begin, begin + batchItems));
+    for (let row = 0; row < states.length; row += width) {
+      values.push(weight.reduce((sum, factor, index) => sum + factor * states[row + index]!, bias));
+    }
+  }
+  return values;
+}
+
 function lastStates(trainer: NativeTrainer, examples: readonly Example[]): Promise<Float32Array> {
   const batch = toBatch(examples);
   return trainer.hiddenStates(

@@ -16,6 +16,8 @@ export interface NativeTraining {
    * sample's, plus 1e-4), of the whole batch, or by nothing. Equal rewards in a group give 0.
    */
   groupAdvantages(rewards: Float64Array, groupSize: number, scale: AdvantageScale): Float64Array;
+  /** Width of the states of a GGUF model that a head reads. */
+  stateWidth(modelPath: string): Promise<number>;
   writeScoreHead(path: string, head: ScoreHeadFile): Promise<void>;
 }
 

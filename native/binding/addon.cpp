@@ -28,6 +28,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("groupAdvantages", Napi::Function::New(env, js_group_advantages, "groupAdvantages"));
   exports.Set("fitScoreHead", Napi::Function::New(env, js_fit_score_head, "fitScoreHead"));
   exports.Set("writeScoreHead", Napi::Function::New(env, js_write_score_head, "writeScoreHead"));
+  exports.Set("stateWidth", Napi::Function::New(env, js_state_width, "stateWidth"));
   exports.Set("systemInfo", Napi::Function::New(env, js_system_info, "systemInfo"));
   return exports;
 }

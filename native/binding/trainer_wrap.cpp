@@ -280,6 +280,14 @@ Napi::Value js_group_advantages(const Napi::CallbackInfo& info) {
   }
 }
 
+Napi::Value js_state_width(const Napi::CallbackInfo& info) {
+  const auto convert = [](Napi::Env env, int64_t width) -> Napi::Value {
+    return Napi::Number::New(env, static_cast<double>(width));
+  };
+  return PromiseWorker<int64_t>::run(
+      info.Env(), [path = to_text(info[0], "path")] { return state_width(path); }, convert);
+}
+
 Napi::Value js_write_score_head(const Napi::CallbackInfo& info) {
   const Napi::Object object = to_object(info[1], "head");
   ScoreHead head;

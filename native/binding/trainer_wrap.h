@@ -54,6 +54,8 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
 Napi::Value js_fit_score_head(const Napi::CallbackInfo& info);
 // (rewards, groupSize, "group" | "batch" | "none") => Float64Array
 Napi::Value js_group_advantages(const Napi::CallbackInfo& info);
+// (modelPath) => Promise<number>
+Napi::Value js_state_width(const Napi::CallbackInfo& info);
 // (path, {weight, bias, kind, backbone}) => Promise<void>
 Napi::Value js_write_score_head(const Napi::CallbackInfo& info);
 

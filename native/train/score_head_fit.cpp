@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 
 #include "error.h"
 #include "train/ggml_handles.h"
@@ -99,6 +100,21 @@ ScoreHeadFit fit_score_head(const std::vector<float>& states, const std::vector<
   const double bias = values.back();
   values.pop_back();
   return {scaling.unscaled(values, bias), loss};
+}
+
+int64_t state_width(const std::string& model_path) {
+  if (!std::ifstream(model_path)) throw Error("MODEL_NOT_FOUND", "The file " + model_path + " cannot be opened");
+  const GgufFile file(gguf_init_from_file(model_path.c_str(), {/*no_alloc=*/true, /*ctx=*/nullptr}));
+  if (!file) throw Error("NOT_A_GGUF", "The file " + model_path + " is not a valid GGUF file");
+  const int64_t architecture = gguf_find_key(file.get(), "general.architecture");
+  if (architecture >= 0 && gguf_get_kv_type(file.get(), architecture) == GGUF_TYPE_STRING) {
+    const std::string key = std::string(gguf_get_val_str(file.get(), architecture)) + ".embedding_length";
+    const int64_t width = gguf_find_key(file.get(), key.c_str());
+    if (width >= 0 && gguf_get_kv_type(file.get(), width) == GGUF_TYPE_UINT32) {
+      return gguf_get_val_u32(file.get(), width);
+    }
+  }
+  throw Error("UNSUPPORTED_MODEL", "Expected an embedding length in " + model_path + " but it has none");
 }
 
 void write_score_head(const std::string& path, const ScoreHead& head, const std::string& kind,

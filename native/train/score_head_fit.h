@@ -24,6 +24,10 @@ struct ScoreHeadFit {
 ScoreHeadFit fit_score_head(const std::vector<float>& states, const std::vector<float>& labels, int64_t width,
                             const ScoreHeadFitOptions& options);
 
+// Width of the states of a GGUF model, of whatever architecture. Throws Error MODEL_NOT_FOUND, NOT_A_GGUF or
+// UNSUPPORTED_MODEL.
+int64_t state_width(const std::string& model_path);
+
 // Writes the GGUF head file that the engine loads. `kind` is meta or reward; `backbone` is the SHA-256 (hex) of the
 // model file the states came from, or empty. Throws Error WRITE_FAILED.
 void write_score_head(const std::string& path, const ScoreHead& head, const std::string& kind,
