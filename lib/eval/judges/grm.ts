@@ -6,7 +6,7 @@ import { findModel } from "../../models.js";
 import { type SampleRecord, toRecord } from "../../records.js";
 import type { JudgeOptions, LoadOptions } from "../../settings.js";
 import { shippedTemplate } from "../../templates.js";
-import type { Principle, Query } from "../../types.js";
+import type { Principle, Query, Verdict } from "../../types.js";
 import { uniform } from "../../vote/draw.js";
 import { balancedOrders } from "../../vote/orders.js";
 import type { Item } from "../benchmark.js";
@@ -39,9 +39,13 @@ export class GrmJudge implements Judge {
   private readonly options: Omit<GrmJudgeOptions, "concurrency">;
 
   static async load(load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
+    return GrmJudge.over(await Grm.load(load), load, options);
+  }
+
+  /** Over what was loaded by `load`. */
+  static async over(grm: Grm, load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
     const { concurrency, ...settings } = options;
     const { name, ...files } = await filesOf(load);
-    const grm = await Grm.load(load);
     const { template, backend } = grm.info;
     const shown = await hashPath(existsSync(template) ? template : shippedTemplate(template));
     const identity = { kind: "grm", ...files, template: shown, backend, options: settings };
@@ -63,16 +67,21 @@ export class GrmJudge implements Judge {
   }
 
   async judge(item: Item, signal?: AbortSignal): Promise<SampleRecord[]> {
+    const verdict = await this.verdict(item, signal);
+    return toRecord(verdict, { id: item.id, n: item.responses.length }).samples;
+  }
+
+  /** The verdict whose samples `judge` gives. */
+  async verdict(item: Item, signal?: AbortSignal): Promise<Verdict> {
     const { principles, needsPrinciples, reference, seed, ...options } = this.options;
     const own = seedOf(item.id, seed);
     const orderings = itemOrders(item.responses.length, this.k, own);
-    const verdict = await this.grm.judge(toQuery(item, { principles, needsPrinciples, reference }), {
+    return this.grm.judge(toQuery(item, { principles, needsPrinciples, reference }), {
       ...options,
       seed: own,
       orderings,
       signal,
     });
-    return toRecord(verdict, { id: item.id, n: item.responses.length }).samples;
   }
 
   close(): Promise<void> {
@@ -91,7 +100,8 @@ async function filesOf({ model = "default", meta, remote }: LoadOptions) {
   };
 }
 
-function toQuery(
+/** What the judge is shown of an item. */
+export function toQuery(
   item: Item,
   {
     principles,

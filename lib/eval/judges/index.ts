@@ -5,6 +5,7 @@ import type { JudgeKind } from "./judge.js";
 import { PairwiseScalarJudge } from "./pairwise_scalar.js";
 import { ScalarJudge } from "./scalar.js";
 import { SemiScalarJudge } from "./semi_scalar.js";
+import { TokenProbabilityJudge } from "./token_probability.js";
 
 /** The judges that differ in what the one prompt of all responses asks for. */
 function grm(name: string, summary: string, asked: Partial<GrmJudgeOptions> = {}): JudgeKind {
@@ -28,6 +29,21 @@ export const judgeKinds: readonly JudgeKind[] = [
   { name: "scalar", summary: "a Bradley-Terry head on each response", load: ScalarJudge.load },
   { name: "semi-scalar", summary: "a head on sampled critiques, their mean", load: SemiScalarJudge.load },
   { name: "pairwise-scalar", summary: "a head on both responses of a pair", load: PairwiseScalarJudge.load },
+  {
+    name: "token-probability",
+    summary: "pairwise by the probability of the verdict, behind a sampled critique",
+    load: async (load, request) =>
+      new AllPairs("token-probability", await TokenProbabilityJudge.load(load, request)),
+  },
+  {
+    name: "verdict-probability",
+    summary: "pairwise by the probability of the verdict at once, once in each order",
+    load: async (load, request) =>
+      new AllPairs(
+        "verdict-probability",
+        await TokenProbabilityJudge.load(load, request, "Winner: \\boxed{"),
+      ),
+  },
 ];
 
 /** Throws INVALID_ARGUMENT for a name that is none of them. */

@@ -55,7 +55,8 @@ export class TextMeasure implements Measure<TextReport> {
     }
   }
 
-  #addScore(score: number, index: number, correct: readonly number[] | null): void {
+  #addScore(exact: number, index: number, correct: readonly number[] | null): void {
+    const score = Math.round(10 * exact) / 10; // probabilities are all different
     const known = this.#scores.get(score) ?? { score, right: 0, wrong: 0, unlabelled: 0 };
     this.#scores.set(score, known);
     known[correct === null ? "unlabelled" : correct.includes(index) ? "right" : "wrong"]++;

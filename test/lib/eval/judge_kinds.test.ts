@@ -1,13 +1,16 @@
 import { describe, expect, test } from "vitest";
+import type { Engine, ScoreOptions } from "../../../lib/engine/engine.js";
 import type { Item } from "../../../lib/eval/benchmark.js";
 import { custom } from "../../../lib/eval/benchmarks/custom.js";
 import { evaluate } from "../../../lib/eval/evaluate.js";
 import { AllPairs } from "../../../lib/eval/judges/all_pairs.js";
 import { GrmJudge } from "../../../lib/eval/judges/grm.js";
 import { findJudgeKind, judgeKinds } from "../../../lib/eval/judges/index.js";
+import { TokenProbabilityJudge } from "../../../lib/eval/judges/token_probability.js";
 import { run } from "../../../lib/eval/run.js";
 import { Grm } from "../../../lib/judge.js";
 import { loadTemplate } from "../../../lib/templates.js";
+import type { Message } from "../../../lib/types.js";
 import { type Asked, FakeEngine } from "../fake_engine.js";
 import { temporaryFolder } from "./temporary_folder.js";
 
@@ -89,7 +92,113 @@ describe("the pairwise judge", () => {
     ]);
     const { judge } = await pairwise(even);
     const metrics = await evaluate(custom, data, await run(custom, data, judge, folder.path("run")));
-    expect(metrics).toMatchObject({ items: 2, skipped: 0, accuracy: 0.75, everyPair: { value: 0.5, count: 2 } });
+    expect(metrics).toMatchObject({
+      items: 2,
+      skipped: 0,
+      accuracy: 0.75,
+      everyPair: { value: 0.5, count: 2 },
+    });
+  });
+});
+
+/** One token for each character. What a verdict is worth depends on the last letter before its box. */
+function characters(
+  engine: FakeEngine,
+  verdict: (prompt: string, answer: string) => [number, number],
+): Engine {
+  const tokenize = async (text: string) => Int32Array.from(text, (letter) => letter.charCodeAt(0));
+  const score = async (
+    prompt: Message[],
+    continuations: readonly Int32Array[],
+    options: ScoreOptions = {},
+  ) => {
+    expect(continuations.map((tokens) => String.fromCharCode(...tokens))).toEqual(["1", "2"]);
+    return Float64Array.from(verdict(prompt[0]!.content, String.fromCharCode(...options.answer!)), Math.log);
+  };
+  const sample: Engine["sample"] = (request, onCompletion, signal) =>
+    engine.sample(
+      request,
+      (completion) =>
+        onCompletion({
+          ...completion,
+          tokenIds: Int32Array.from(completion.text, (letter) => letter.charCodeAt(0)),
+        }),
+      signal,
+    );
+  return { info: engine.info, sample, score, tokenize, close: () => engine.close() };
+}
+
+describe("the judge by token probability", () => {
+  const request = { k: 4, seed: 0, reference: false };
+  const open = async (engine: Engine) => ({ engine, template: await loadTemplate("compact"), manifest: {} });
+
+  test("weighs the verdict behind each critique, in both orders", async () => {
+    const asked: string[] = [];
+    const engine = characters(new FakeEngine(larger), (prompt, answer) => {
+      asked.push(prompt);
+      expect(answer).toBe("Critique:\n…\nWinner: \\boxed{");
+      return prompt.includes("Response 1:\n7") ? [0.6, 0.2] : [0.1, 0.4];
+    });
+    const judge = await TokenProbabilityJudge.over(await open(engine), {}, request);
+    const samples = await judge.judge(item(["3", "7"]));
+    expect(new Set(asked).size).toBe(2);
+    for (const { order, scores } of samples) {
+      expect(scores![0]).toBeCloseTo(order![0] === 1 ? 0.25 : 0.2, 12);
+      expect(scores![1]).toBeCloseTo(order![0] === 1 ? 0.75 : 0.8, 12);
+    }
+    expect(samples.filter(({ order }) => order![0] === 1)).toHaveLength(2);
+  });
+
+  test("says why there is nothing to weigh", async () => {
+    const answers = ["no box", "\\boxed{ two }", "\\boxed{02}", "\\boxed{2.0}"];
+    const engine = characters(new FakeEngine(({ sample }) => answers[sample]!), () => [0.5, 0.5]);
+    const judge = await TokenProbabilityJudge.over(await open(engine), {}, request);
+    const samples = await judge.judge(item(["3", "7"]));
+    expect(samples.map(({ scores, reason }) => reason ?? scores)).toEqual([
+      "no-scores",
+      "not-a-number",
+      [0.5, 0.5],
+      [0.5, 0.5],
+    ]);
+  });
+
+  test("a verdict that is not a token of its own is no sample", async () => {
+    const engine = characters(new FakeEngine(() => "\\boxed{2}"), () => [0.5, 0.5]);
+    const merged = { ...engine, tokenize: async (text: string) => Int32Array.of(999 + text.length) };
+    const judge = await TokenProbabilityJudge.over(await open(merged), {}, request);
+    expect((await judge.judge(item(["3", "7"])))[0]).toMatchObject({
+      scores: null,
+      reason: "no-verdict-token",
+    });
+  });
+
+  test("at once, it asks for one verdict in each order", async () => {
+    const fake = new FakeEngine(larger);
+    const engine = characters(fake, (prompt, answer) => {
+      expect(answer).toBe("Winner: \\boxed{");
+      return prompt.includes("Response 1:\n7") ? [0.6, 0.2] : [0.1, 0.4];
+    });
+    const judge = await TokenProbabilityJudge.over(await open(engine), {}, request, "Winner: \\boxed{");
+    const samples = await judge.judge(item(["3", "7"]));
+    expect(judge.k).toBe(2);
+    expect(samples.map(({ order, scores }) => [order, scores!.map((share) => share!.toFixed(2))])).toEqual([
+      [
+        [0, 1],
+        ["0.20", "0.80"],
+      ],
+      [
+        [1, 0],
+        ["0.25", "0.75"],
+      ],
+    ]);
+    expect(fake.requests).toHaveLength(0);
+  });
+
+  test("refuses an odd number of samples", async () => {
+    await expect(TokenProbabilityJudge.load({}, { ...request, k: 3 })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: "Expected an even number, half for each order for samples but received 3",
+    });
   });
 });
 
