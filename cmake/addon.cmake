@@ -7,6 +7,7 @@ add_library(spct_addon MODULE
   native/binding/addon.cpp
   native/binding/convert.cpp
   native/binding/engine_wrap.cpp
+  native/binding/random_model.cpp
   native/binding/trainer_wrap.cpp
   native/binding/training_input.cpp
   native/binding/vocabulary_wrap.cpp

@@ -14,6 +14,7 @@ add_library(spct_model STATIC
   native/model/graph_sampler.cpp
   native/model/head_file.cpp
   native/model/llama_model.cpp
+  native/model/random_model.cpp
   native/model/vocabulary.cpp
   native/model/weight_update.cpp)
 # The tensors of a loaded model by name; only llama.cpp's internal header has them.

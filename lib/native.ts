@@ -10,6 +10,31 @@ export interface NativeAddon extends NativeTraining {
   loadEngine(options: NativeEngineOptions): Promise<NativeEngine>;
   loadVocabulary(path: string): Promise<NativeVocabulary>;
   systemInfo(): NativeSystemInfo;
+  /** Rejects with MODEL_NOT_FOUND, NOT_A_GGUF, INVALID_ARGUMENT or WRITE_FAILED. */
+  writeRandomModel(model: NativeRandomModel): Promise<void>;
+}
+
+export interface NativeRandomModel {
+  path: string;
+  /** A GGUF whose tokenizer is taken. */
+  vocabularyPath: string;
+  /** A GGUF without tensors. */
+  metadata: Uint8Array;
+  tensors: NativeRandomTensor[];
+  seed: number;
+  /** The file does not depend on it. */
+  threads: number;
+}
+
+export interface NativeRandomTensor {
+  name: string;
+  columns: number;
+  /** 0: one vector of ones, F32. */
+  rows: number;
+  /** As ggml names it. */
+  type: string;
+  /** Standard deviation. */
+  scale: number;
 }
 
 export interface NativeEngineOptions {

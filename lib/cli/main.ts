@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { SpctError } from "../errors.js";
+import { registerBench } from "./bench.js";
 import { registerDoctor } from "./doctor.js";
 import { registerEval } from "./eval.js";
 import { registerExtract } from "./extract.js";
@@ -30,6 +31,7 @@ export async function run(args: readonly string[], terminal: Terminal = processT
     registerVote,
     registerExtract,
     registerEval,
+    registerBench,
     registerDoctor,
     registerTrain,
   ])

@@ -2,6 +2,7 @@
 
 #include "binding/convert.h"
 #include "binding/engine_wrap.h"
+#include "binding/random_model.h"
 #include "binding/trainer_wrap.h"
 #include "binding/vocabulary_wrap.h"
 
@@ -29,6 +30,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("fitScoreHead", Napi::Function::New(env, js_fit_score_head, "fitScoreHead"));
   exports.Set("writeScoreHead", Napi::Function::New(env, js_write_score_head, "writeScoreHead"));
   exports.Set("stateWidth", Napi::Function::New(env, js_state_width, "stateWidth"));
+  exports.Set("writeRandomModel", Napi::Function::New(env, js_write_random_model, "writeRandomModel"));
   exports.Set("systemInfo", Napi::Function::New(env, js_system_info, "systemInfo"));
   return exports;
 }

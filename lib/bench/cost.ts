@@ -1,0 +1,47 @@
+import { type ModelShape, tensorsOf, type WeightType } from "./shapes.js";
+
+/** Bytes that one decoding step must read at least, and what it must compute. */
+export interface StepCost {
+  weightBytes: number;
+  cacheBytes: number;
+  matmulFlops: number;
+  attentionFlops: number;
+}
+
+const bytesPerWeight: Record<WeightType, number> = { f16: 2, bf16: 2, q8_0: 34 / 32, q4_0: 18 / 32 };
+const cacheBytesPerNumber = 2; // llama.cpp keeps keys and values in f16 unless told otherwise
+
+/**
+ * The least work of one step with `rows` rows: every weight matrix is read once and multiplied with every row; every KV cell
+ * in use (`cells`) is read once, however many rows share it, and each row attends to its own `visible` cells.
+ */
+export function stepCost(
+  shape: ModelShape,
+  type: WeightType,
+  { rows, cells, visible }: { rows: number; cells: number; visible: number },
+): StepCost {
+  const { layers, heads, kvHeads, headSize, tied } = shape;
+  const multiplied = tensorsOf(shape, type).filter(
+    ({ name, rows: height }) => height > 0 && (tied || name !== "token_embd.weight"),
+  );
+  const weights = multiplied.reduce((sum, { columns, rows: height }) => sum + columns * height, 0);
+  return {
+    weightBytes: weights * bytesPerWeight[type],
+    cacheBytes: cells * layers * 2 * kvHeads * headSize * cacheBytesPerNumber,
+    matmulFlops: 2 * weights * rows,
+    attentionFlops: 4 * rows * visible * layers * heads * headSize,
+  };
+}
+
+/** What a machine does at best. */
+export interface MachineLimits {
+  bytesPerSecond: number;
+  flopsPerSecond: number;
+}
+
+/** The shortest time of a step on this machine: reading or computing, whichever takes longer (the roofline model). */
+export function leastSeconds(cost: StepCost, { bytesPerSecond, flopsPerSecond }: MachineLimits): number {
+  const reading = (cost.weightBytes + cost.cacheBytes) / bytesPerSecond;
+  const computing = (cost.matmulFlops + cost.attentionFlops) / flopsPerSecond;
+  return Math.max(reading, computing);
+}
