@@ -19,14 +19,16 @@ mkdirSync(values.work, { recursive: true });
 
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
-const finished = await makeDefaultJudge({
-  outFolder: resolve(values.out),
-  workFolder: resolve(values.work),
-  heldOutItems: Number(values.items),
-  signal: stop.signal,
-  say: (line) => console.error(line),
-});
-if (!finished) {
+try {
+  await makeDefaultJudge({
+    outFolder: resolve(values.out),
+    workFolder: resolve(values.work),
+    heldOutItems: Number(values.items),
+    signal: stop.signal,
+    say: (line) => console.error(line),
+  });
+} catch (error) {
+  if (!stop.signal.aborted) throw error;
   console.error("Stopped; the same command continues.");
   process.exitCode = 1;
 }

@@ -19,6 +19,7 @@ import { type RlOptions, type RlReport, type RlResult, trainRl } from "./rl.js";
 import { type RlItem, ruleReward, taskRlItems } from "./rl_items.js";
 import { trainSft } from "./sft.js";
 import { RequirementTask } from "./tasks/requirements.js";
+import { heldOutSeed } from "./tasks/task.js";
 
 export interface StageOptions {
   /** Where checkpoints, samples and logs lie. */
@@ -31,7 +32,13 @@ export interface StageOptions {
 export class Stopped extends Error {}
 
 /** Training seeds that the base never reaches, apart for each stage. */
-const seeds = { meta: 2 ** 36, rft: 2 ** 37, general: 2 ** 38 };
+const seeds = {
+  meta: 2 ** 36,
+  rft: 2 ** 37,
+  general: 2 ** 38,
+  /** Held out, and none of those that the judge is measured on. */
+  watched: heldOutSeed + 50_000,
+};
 
 const responseCounts = [0, 0.8, 0.12, 0.08] as const;
 const minutes = (seconds: number) => `${Math.ceil(seconds / 60)} min left`;
@@ -164,6 +171,10 @@ export async function makeRl(
       text: await modelText(from, trainer),
       skipEven: true,
       maxTokens: 256,
+      heldOut: {
+        items: taskRlItems(new RequirementTask({ responseCounts: [0, 1, 0, 0] }), seeds.watched, 300),
+        every: 20,
+      },
       logPath: `${path}.jsonl`,
       onReport: (report) => say(describeRl(report)),
       ...changes,
@@ -186,7 +197,11 @@ function describeRl(report: RlReport): string {
 }
 
 /** Samples judgements with the engine, labels them by the checker and fits the fused meta RM on them. */
-export async function makeMetaHead(model: string, headPath: string, { signal, say }: StageOptions): Promise<void> {
+export async function makeMetaHead(
+  model: string,
+  headPath: string,
+  { signal, say }: StageOptions,
+): Promise<void> {
   const { items: count, samples: k } = defaultRecipe.meta;
   const addon = loadAddon();
   const vocabulary = judgeVocabulary();

@@ -46,7 +46,7 @@ export async function sampleJudgements(
   try {
     const open = items.filter(({ id }) => !place.takeDone(id));
     let done = items.length - open.length;
-    for (const answer of ["scores", "correctness"] as const) {
+    for (const answer of ["scores", "winner", "correctness"] as const) {
       const chosen = open.filter((item) => answerOf(item) === answer);
       let at = 0;
       for await (const verdict of grm.judgeMany(chosen.map(queryOf), {

@@ -21,6 +21,7 @@ export interface JudgeFigures {
 }
 
 export interface MeasureOptions {
+  /** None: only greedily. */
   ks: readonly number[];
   seed: number;
   sampling?: Pick<JudgeManyOptions, "temperature" | "topP">;
@@ -45,14 +46,14 @@ export async function measureJudge(
     return measureCurve(judge, items, sizes, signal, () => onProgress?.(++done, 2 * items.length));
   };
   const greedy = await run({ k: 1, temperature: 0 }, [1]);
-  const most = Math.max(...ks);
-  const sampled = await run({ k: most, ...sampling }, ks);
+  const most = Math.max(0, ...ks);
+  const sampled = most === 0 ? { voting: {}, meta: {}, invalid: 0 } : await run({ k: most, ...sampling }, ks);
   return {
     items: items.length,
     greedy: greedy.voting["1"]!,
     voting: sampled.voting,
     meta: sampled.meta,
-    invalid: sampled.invalid / (items.length * most),
+    invalid: most === 0 ? 0 : sampled.invalid / (items.length * most),
     seconds: (performance.now() - start) / 1000,
   };
 }

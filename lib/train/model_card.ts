@@ -1,18 +1,18 @@
 import type { Accuracy } from "./accuracy.js";
 import { defaultRecipe } from "./default_judge.js";
 import type { JudgeFigures } from "./measure.js";
+import type { RftCounts } from "./rft.js";
 
 export interface ModelCardFacts {
   figures: JudgeFigures;
   parameters: number;
-  /** How the weights came about, from the first step on. */
-  training: string;
-  metaItems: number;
-  metaSamples: number;
+  /** What rejective fine-tuning kept. */
+  counts: RftCounts;
 }
 
-export function modelCard({ figures, parameters, training, metaItems, metaSamples }: ModelCardFacts): string {
-  const { shape } = defaultRecipe;
+export function modelCard({ figures, parameters, counts }: ModelCardFacts): string {
+  const { shape, schedule, batchItems, seed, rft, rl, meta } = defaultRecipe;
+  const { own, hinted, tooEasy, general } = counts;
   const rows: [string, Accuracy][] = [["greedy", figures.greedy]];
   for (const [k, accuracy] of Object.entries(figures.voting)) rows.push([`voting @${k}`, accuracy]);
   for (const [k, accuracy] of Object.entries(figures.meta)) {
@@ -21,29 +21,30 @@ export function modelCard({ figures, parameters, training, metaItems, metaSample
   return `# The default judge
 
 \`default.gguf\` is a judge of ${(parameters / 1e6).toFixed(2)} million parameters that was trained in this repository, so that judging
-works offline on the first run. \`default.head.gguf\` is its fused meta RM, \`default.json\` what it recommends for itself.
-\`npm run train:default\` makes such files from nothing.
+works offline on the first run. \`default.head.gguf\` is its fused meta RM, \`default.json\` what it recommends for itself,
+\`default-rft.gguf\` the judge before reinforcement. \`npm run train:default\` makes them from nothing.
 
 ## What it can judge
 
-One task: whether a short line of everyday words meets requirements that the query names in plain words: to mention
-or avoid a word, to begin or end with a word, to have at least or at most so many words; some of them important. It
-knows the words of \`lib/train/tasks/words.ts\`. It cannot judge anything else: other questions get a well-formed but
-meaningless judgement.
+One task: whether a short line of everyday words meets requirements that the query names in plain words. There are ten
+kinds: to mention or avoid a word, to begin or end with a word, to have at least or at most so many words, to name one
+word before another, to give the sum of two small numbers, not to contradict a given fact (what colour something is), and
+to use a comma, a question mark or a capital letter. Some requirements are important and count twice. It knows the words
+of \`lib/train/tasks/words.ts\`. It cannot judge anything else: other questions get a well-formed but meaningless judgement.
 
 \`\`\`
 spct judge --query "Write one short line. Mention river (important). Avoid lamp. End with dog." \\
   --response "the river by the old lamp and a dog" --response "a lamp and a happy dog"
 \`\`\`
 
-A judgement picks three of the requirements at random, quotes what it found for each response, adds up the weights and
-scores. The random choice is what voting averages out. In about one of five judgements one principle is "prefer the
-longer line", which says nothing about the truth: a bias put there on purpose for the meta RM and for reinforcement
-learning to remove.
+A judgement picks some of the requirements at random, quotes what it found for each response, adds up the weights and
+scores. The random choice is what voting averages out. Judgements of the base now and then hold the principle "prefer the
+longer line", which says nothing about the truth: a bias put there on purpose for the later stages to remove.
 
 ## Figures
 
-${figures.items} held-out pairs (seeds from 2^40 on, best response balanced over positions), ties worth one half, 95 % Wilson intervals:
+${figures.items} held-out pairs (seeds from 2^40 on, best response balanced over positions), ties worth one half, 95 % Wilson intervals
+(\`npm run reproduce\`; docs/results.md has the stages, ablations and baselines):
 
 | | accuracy | interval |
 |---|---|---|
@@ -53,20 +54,17 @@ Samples without readable scores: ${(100 * figures.invalid).toFixed(2)} %.
 
 ## How it was made
 
-- Llama architecture, ${shape.layers} layers, width ${shape.embedding}, ${shape.heads} heads, matrices stored as Q8_0; a vocabulary of words with single bytes
-  for everything else.
-- Supervised fine-tuning from random weights on judgements written by the task's checker: ${training}
-- Meta RM: a linear head on the judge's own last hidden state, binary cross-entropy on ${metaSamples} sampled judgements of
-  each of ${metaItems} items that are in neither set.
-`;
-}
+Llama architecture, ${shape.layers} layers, width ${shape.embedding}, ${shape.heads} heads, matrices stored as Q8_0; a vocabulary of words with single bytes
+for everything else. All by \`npm run train:default\`, seed ${seed} (\`lib/train/default_judge.ts\`); the floating-point operations of a
+later build or another CPU may be ordered otherwise, so that its weights are not these bit by bit.
 
-/** The steps of the recipe, for the card of a judge that it made. */
-export function recipeTraining(minutes: number): string {
-  const { schedule, batchItems, seed, threads } = defaultRecipe;
-  return (
-    `\`npm run train:default\`, seed ${seed}: ${schedule.steps} steps of\n  ${batchItems} items, AdamW, learning rate ` +
-    `${schedule.peak} with half a cosine down; few words and plain wording first\n  ` +
-    `(\`lib/train/default_judge.ts\`). ${Math.round(minutes)} minutes on ${threads} threads in the last run.`
-  );
+1. Base: ${schedule.steps} steps of ${batchItems} items from random weights, on judgements written by the task's checker, AdamW,
+   learning rate ${schedule.peak} with half a cosine down; few words, plain wording and six kinds of requirements first.
+2. Rejective fine-tuning: of ${counts.items} items (${tooEasy} too easy) ${own.kept} of ${own.sampled} sampled judgements were kept (${own.tooEasy} of easy items, ${own.wrong}
+   wrong, ${own.unreadable} unreadable) and ${hinted.kept} of ${hinted.sampled} hinted ones; ${general} general rows mixed in; one pass, batch ${rft.batch}, peak ${rft.learningRate}.
+3. Reinforcement: GRPO on the items that were not too easy, ${rl.schedule.steps} steps of ${rl.batchItems} items with ${rl.groupSize} judgements each, beta ${rl.grpo.beta},
+   peak ${rl.schedule.peak}; groups of equal rewards left out.
+4. Meta RM: a linear head on the judge's own last hidden state, binary cross-entropy on ${meta.samples} sampled judgements of each
+   of ${meta.items} items that are in no other set.
+`;
 }

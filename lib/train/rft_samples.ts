@@ -103,9 +103,9 @@ async function sampleItem(
 /** The query with what is known of it: the best response, or whether the single one is correct. */
 function hintedQuery(item: RlItem): Query {
   const hint =
-    answerOf(item) === "scores"
-      ? { best: item.label }
-      : { best: 0, strength: item.label === 1 ? "correct" : "not correct" };
+    answerOf(item) === "correctness"
+      ? { best: 0, strength: item.label === 1 ? "correct" : "not correct" }
+      : { best: item.label };
   return { ...queryOf(item), hint };
 }
 

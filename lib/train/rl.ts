@@ -224,14 +224,14 @@ async function greedyAccuracy(
   { maxTokens, signal }: RlOptions,
 ): Promise<Accuracy> {
   let sum = 0;
-  for (const answer of ["scores", "correctness"] as const) {
+  for (const answer of ["scores", "winner", "correctness"] as const) {
     const chosen = items.filter((item) => answerOf(item) === answer);
     const options = { k: 1, temperature: 0, answer, maxTokens, signal };
     let at = 0;
     for await (const { scores } of grm.judgeMany(chosen.map(queryOf), options)) {
       const { label } = chosen[at++]!;
       if (scores === null) continue;
-      sum += answer === "scores" ? credit(scores, [label], "share") : Number(scores[0] === label);
+      sum += answer === "correctness" ? Number(scores[0] === label) : credit(scores, [label], "share");
     }
   }
   return accuracyOf(sum, items.length);

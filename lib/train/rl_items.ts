@@ -12,15 +12,23 @@ export interface RlItem {
   reference?: string;
   /** Index of the best response; of a single response the number it must get, 1 for correct and 0 for not. */
   label: number;
+  /** What is asked for. Default: of a single response whether it is correct, of several their scores. */
+  answer?: AnswerKind;
+  /** What it is judged by; false: without principles. Default: the judge's own. */
+  principles?: Query["principles"];
 }
 
-/** A single response is judged as correct or not, several are scored. */
-export function answerOf({ responses }: Pick<RlItem, "responses">): AnswerKind {
-  return responses.length === 1 ? "correctness" : "scores";
+export function answerOf({ responses, answer }: Pick<RlItem, "responses" | "answer">): AnswerKind {
+  return answer ?? (responses.length === 1 ? "correctness" : "scores");
 }
 
-export function queryOf({ query, responses, reference }: RlItem): Query {
-  return { query, responses, ...(reference === undefined ? {} : { reference }) };
+export function queryOf({ query, responses, reference, principles }: RlItem): Query {
+  return {
+    query,
+    responses,
+    ...(reference === undefined ? {} : { reference }),
+    ...(principles === undefined ? {} : { principles }),
+  };
 }
 
 /**
