@@ -4,6 +4,7 @@ import { invalidArgument, SpctError } from "../errors.js";
 import type { Benchmark } from "../eval/benchmark.js";
 import { benchmarks, findBenchmark } from "../eval/benchmarks/index.js";
 import { type Comparison, CreditsById, compareWith } from "../eval/compare.js";
+import { controlled, controls, findControlled } from "../eval/controls.js";
 import { BadRows, type EvaluateOptions, evaluate } from "../eval/evaluate.js";
 import { isTied, type Metrics } from "../eval/evaluation.js";
 import { findJudgeKind, judgeKinds } from "../eval/judges/index.js";
@@ -43,6 +44,7 @@ interface EvalFlags {
   template?: string;
   isolation?: "none" | "process";
   judge?: string;
+  control?: string;
   principles?: string;
   reference?: boolean;
   temperature?: number;
@@ -110,6 +112,10 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--template <name>", "prompt template: a name or the path of a Jinja file")
     .option("--isolation <mode>", "none, or process: run the model in a child process")
     .option("--judge <kind>", "how it judges, one of the judges above (default: grm)")
+    .option(
+      "--control <name>",
+      `in place of the items, a response beside a copy of it: ${controls.map(({ name, title }) => `${name} (${title})`).join(", ")}`,
+    )
     .option("--principles <file>", "judge by the principles of this file")
     .option("--reference", "show the reference answers of the data, where there are any")
     .option("--temperature <t>", "of sampling", toNumber)
@@ -122,7 +128,9 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--threads <n>", "CPU threads", toInteger)
     .option("--gpu-layers <n>", "layers on the GPU", toInteger)
     .action(async (name: string, flags: EvalFlags) => {
-      invocation.exitCode = await evalCommand(findBenchmark(name), flags, invocation.terminal);
+      const benchmark = findBenchmark(name);
+      const shown = flags.control === undefined ? benchmark : controlled(benchmark, flags.control);
+      invocation.exitCode = await evalCommand(shown, flags, invocation.terminal);
     });
   program
     .command("report")
@@ -143,7 +151,7 @@ export function registerEval(program: Command, invocation: Invocation): void {
         json,
       };
       const part = manifest.identity.part as EvaluateOptions;
-      invocation.exitCode = await measure(findBenchmark(benchmark), flags, invocation.terminal, {
+      invocation.exitCode = await measure(findControlled(benchmark), flags, invocation.terminal, {
         ...part,
         skipBad: true,
       });

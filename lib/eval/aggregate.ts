@@ -1,26 +1,29 @@
 import type { Aggregator, JudgedItem, Score } from "./benchmark.js";
-import { bootstrapStrata, mean, type Stratum, weightedMean, wilson } from "./statistics.js";
+import { bootstrapStrata, type Stratum, weightedMean, wilson } from "./statistics.js";
 
-/** Credits of the decided items, by subset. */
+/** Credits of the decided items, by subset. Credits take few values, so they are kept as counts: memory does not grow with
+ * the items. */
 export class Credits {
-  readonly #bySubset = new Map<string, number[]>();
+  readonly #bySubset = new Map<string, Map<number, number>>();
 
   add(subset: string, credit: number): void {
-    const known = this.#bySubset.get(subset);
-    if (known === undefined) this.#bySubset.set(subset, [credit]);
-    else known.push(credit);
+    const counts = this.#bySubset.get(subset) ?? new Map<number, number>();
+    this.#bySubset.set(subset, counts);
+    counts.set(credit, (counts.get(credit) ?? 0) + 1);
   }
 
   subsets(): string[] {
     return [...this.#bySubset.keys()].sort();
   }
 
+  /** Each credit as often as it was added, the smallest first. */
   of(subset: string): number[] {
-    return this.#bySubset.get(subset) ?? [];
+    const counts = [...(this.#bySubset.get(subset) ?? [])].sort(([left], [right]) => left - right);
+    return counts.flatMap(([credit, count]) => new Array<number>(count).fill(credit));
   }
 
   all(): number[] {
-    return [...this.#bySubset.values()].flat();
+    return this.subsets().flatMap((subset) => this.of(subset));
   }
 
   /** Accuracy of one subset. */
@@ -39,13 +42,14 @@ export class Credits {
 
 /** A mean of values in [0, 1], with Wilson's interval. */
 export function shareScore(name: string, values: readonly number[]): Score {
-  const value = values.length === 0 ? null : mean(values);
-  return {
-    name,
-    value,
-    interval: value === null ? null : wilson(value, values.length),
-    items: values.length,
-  };
+  const sum = values.reduce((total, value) => total + value, 0);
+  return countScore(name, sum, values.length);
+}
+
+/** `part` of `items`, with Wilson's interval. */
+export function countScore(name: string, part: number, items: number): Score {
+  const value = items === 0 ? null : part / items;
+  return { name, value, interval: value === null ? null : wilson(value, items), items };
 }
 
 /** A weighted mean of means, with a bootstrap interval. */

@@ -39,21 +39,28 @@ export function creditOfVote(
 /** Area under the ROC curve of `values` for telling positives from negatives; ties count one half. Null if one class is
  * empty. */
 export function rocAuc(values: readonly number[], positive: readonly boolean[]): number | null {
-  const order = [...values.keys()].sort((left, right) => values[left]! - values[right]!);
-  let rankSum = 0;
-  let positives = 0;
-  for (let start = 0; start < order.length; ) {
-    let end = start;
-    let here = 0;
-    while (end < order.length && values[order[end]!] === values[order[start]!]) {
-      if (positive[order[end]!]) here++;
-      end++;
-    }
-    rankSum += here * ((start + 1 + end) / 2);
-    positives += here;
-    start = end;
+  const counts = new RocCounts();
+  for (const [index, value] of values.entries()) counts.add(value, positive[index]!);
+  return counts.area();
+}
+
+/** The same area, of values that come one by one; keeps how often each of them came. */
+export class RocCounts {
+  readonly #counts = new Map<number, { positives: number; negatives: number }>();
+
+  add(value: number, positive: boolean): void {
+    const count = this.#counts.get(value) ?? { positives: 0, negatives: 0 };
+    this.#counts.set(value, count);
+    count[positive ? "positives" : "negatives"]++;
   }
-  const negatives = values.length - positives;
-  if (positives === 0 || negatives === 0) return null;
-  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
+
+  area(): number | null {
+    let [won, positives, negatives] = [0, 0, 0];
+    for (const [, here] of [...this.#counts].sort(([left], [right]) => left - right)) {
+      won += here.positives * (negatives + here.negatives / 2);
+      positives += here.positives;
+      negatives += here.negatives;
+    }
+    return positives === 0 || negatives === 0 ? null : won / (positives * negatives);
+  }
 }

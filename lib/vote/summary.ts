@@ -1,4 +1,4 @@
-import { creditOfVote, rocAuc, type TiePolicy, type Unvoted } from "./metrics.js";
+import { creditOfVote, RocCounts, type TiePolicy, type Unvoted } from "./metrics.js";
 import { type Aggregate, type Ballot, tally, winners } from "./tally.js";
 
 /** A judged item, as far as voting looks at it. */
@@ -63,7 +63,7 @@ export class Summarizer {
     const points = creditOfVote(result.scores, { correct, n: item.n }, this.#options, seed, position);
     for (const counts of targets) {
       counts.items++;
-      if (points !== null) counts.points.push(points);
+      if (points !== null) counts.addPoints(points);
     }
     if (result.scores === null) {
       for (const counts of targets) counts.skipped++;
@@ -93,27 +93,23 @@ class Counts {
   items = 0;
   skipped = 0;
   ties = 0;
-  readonly points: number[] = [];
-  readonly #means: number[] = [];
-  readonly #correct: boolean[] = [];
+  #labelled = 0;
+  #points = 0;
+  readonly #roc = new RocCounts();
+
+  addPoints(points: number): void {
+    this.#labelled++;
+    this.#points += points;
+  }
 
   addResponses(means: readonly number[], correct: readonly number[]): void {
-    for (const [index, mean] of means.entries()) {
-      this.#means.push(mean);
-      this.#correct.push(correct.includes(index));
-    }
+    for (const [index, mean] of means.entries()) this.#roc.add(mean, correct.includes(index));
   }
 
   figures(): Figures {
-    const { items, skipped, ties, points } = this;
-    const sum = points.reduce((total, value) => total + value, 0);
-    return {
-      items,
-      skipped,
-      labelled: points.length,
-      accuracy: points.length === 0 ? null : sum / points.length,
-      ties,
-      auc: rocAuc(this.#means, this.#correct),
-    };
+    const { items, skipped, ties } = this;
+    const labelled = this.#labelled;
+    const accuracy = labelled === 0 ? null : this.#points / labelled;
+    return { items, skipped, labelled, accuracy, ties, auc: this.#roc.area() };
   }
 }
