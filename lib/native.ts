@@ -140,8 +140,15 @@ export interface NativeStats {
 export interface NativeSystemInfo {
   devices: { name: string; description: string; type: string; memoryFree: number; memoryTotal: number }[];
   instructionSets: string;
+  /** Of the llama.cpp that was compiled in. */
+  llamaCommit: string;
   /** Whether the CUDA backend was compiled in. */
   cuda: boolean;
+}
+
+/** `CPU : AVX2 = 1 | FMA = 1 | ` → `["AVX2", "FMA"]` */
+export function instructionNames({ instructionSets }: NativeSystemInfo): string[] {
+  return [...instructionSets.matchAll(/(\w+) = 1/g)].map(([, name]) => name!);
 }
 
 const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));

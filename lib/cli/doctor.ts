@@ -3,7 +3,7 @@ import { availableParallelism, freemem, totalmem } from "node:os";
 import { promisify } from "node:util";
 import type { Command } from "commander";
 import { Grm } from "../judge.js";
-import { findAddon, loadAddon, type NativeSystemInfo } from "../native.js";
+import { findAddon, instructionNames, loadAddon, type NativeSystemInfo } from "../native.js";
 import { startProgress } from "./progress.js";
 import { type Invocation, printable, styler, type Terminal, wrap } from "./terminal.js";
 
@@ -72,20 +72,16 @@ function checkMemory(): Finding {
   return { name: "machine", state: "ok", detail };
 }
 
-function describeSystem({ devices, instructionSets }: NativeSystemInfo): Finding[] {
+function describeSystem(system: NativeSystemInfo): Finding[] {
   return [
-    { name: "instructions", state: "ok", detail: instructionNames(instructionSets) },
-    ...devices.map(({ name, description, type, memoryFree, memoryTotal }) => {
+    { name: "llama.cpp", state: "ok", detail: `commit ${system.llamaCommit}` },
+    { name: "instructions", state: "ok", detail: instructionNames(system).join(", ") },
+    ...system.devices.map(({ name, description, type, memoryFree, memoryTotal }) => {
       const memory =
         memoryTotal === 0 ? "" : `, ${gibibytes(memoryFree)} of ${gibibytes(memoryTotal)} GiB free`;
       return { name: `device ${name}`, state: "ok", detail: `${description} (${type}${memory})` } as const;
     }),
   ];
-}
-
-/** `CPU : AVX2 = 1 | FMA = 1 | ` → `AVX2, FMA` */
-function instructionNames(report: string): string {
-  return [...report.matchAll(/(\w+) = 1/g)].map(([, name]) => name).join(", ");
 }
 
 async function checkCuda(system: NativeSystemInfo | undefined): Promise<Finding[]> {
@@ -126,9 +122,9 @@ async function checkModel(model: string | undefined): Promise<Finding> {
       responses: ["the river saw a dog", "a lamp"],
     };
     const { valid, k, usage } = await grm.judge(trial, { k: 2, maxTokens: 256 });
-    const { description, backend, threads, contextTokens, hasHead } = grm.info;
+    const { description, backend, threads, contextTokens, cacheTokens, kv, hasHead } = grm.info;
     const facts = [
-      `${description} on ${backend}, ${threads} threads, context ${contextTokens}`,
+      `${description} on ${backend}, ${threads} threads, context ${contextTokens}, ${kv} KV cache of ${cacheTokens}`,
       hasHead ? "with a meta RM" : "without a meta RM",
       `loaded in ${Math.round(loaded - start)} ms, trial ${Math.round(usage.milliseconds)} ms, ${valid} of ${k} valid`,
     ];

@@ -62,7 +62,16 @@ export interface EngineInfo {
   sizeBytes: number;
   contextTokens: number;
   threads: number;
+  /** Where the model runs: "cpu" or "gpu". */
   backend: string;
+  /** What the addon was built for, and what of the CPU llama.cpp uses. This and the next three only of an engine on this machine. */
+  build?: "cpu" | "cuda";
+  instructions?: string[];
+  /** The llama.cpp commit that was compiled in. */
+  llamaCommit?: string;
+  /** How sequences share the KV cache, and its size in tokens. */
+  kv?: string;
+  cacheTokens?: number;
   /** Whether completions carry a meta score. */
   hasHead: boolean;
   /** What the head's value is: of a meta RM, or a reward. */

@@ -1,5 +1,6 @@
 import { cancelled, SpctError } from "../errors.js";
 import {
+  instructionNames,
   loadAddon,
   type NativeEngine,
   type NativeEngineOptions,
@@ -62,18 +63,15 @@ export class LocalEngine implements Engine {
     chat: ChatTemplate,
     chatVariables: Record<string, unknown> | undefined,
   ) {
-    const { description, architecture, parameters, sizeBytes, contextTokens, threads, backend } = native.info;
-    const { hasHead, headKind } = native.info;
+    const { description, architecture, parameters, sizeBytes, contextTokens, cacheTokens } = native.info;
+    const { threads, backend, kv, hasHead, headKind } = native.info;
+    const system = loadAddon().systemInfo();
     this.info = {
-      model,
-      description,
-      architecture,
-      parameters,
-      sizeBytes,
-      contextTokens,
-      threads,
-      backend,
-      hasHead,
+      ...{ model, description, architecture, parameters, sizeBytes, contextTokens, threads, backend },
+      build: system.cuda ? "cuda" : "cpu",
+      instructions: instructionNames(system),
+      llamaCommit: system.llamaCommit,
+      ...{ kv, cacheTokens, hasHead },
       ...(headKind === undefined ? {} : { headKind }),
     };
     this.#native = native;

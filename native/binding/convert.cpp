@@ -216,6 +216,7 @@ Napi::Object to_js(Napi::Env env, const SystemInfo& info) {
   }
   out.Set("devices", devices);
   out.Set("instructionSets", info.instruction_sets);
+  out.Set("llamaCommit", info.llama_commit);
   out.Set("cuda", info.cuda);
   return out;
 }

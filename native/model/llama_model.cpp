@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "ggml-backend.h"
+#include "ggml.h"
 #include "llama.h"
 #include "model/head_file.h"
 #include "model/weight_update.h"
@@ -317,6 +318,7 @@ SystemInfo system_info() {
                             type_name(ggml_backend_dev_type(device)), free, total});
   }
   info.instruction_sets = llama_print_system_info();
+  info.llama_commit = ggml_commit();
 #ifdef SPCT_CUDA
   info.cuda = true;
 #endif

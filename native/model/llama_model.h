@@ -102,6 +102,7 @@ struct Device {
 struct SystemInfo {
   std::vector<Device> devices;
   std::string instruction_sets;
+  std::string llama_commit;  // "unknown" when it was built from a folder without its history
   bool cuda = false;  // compiled in
 };
 

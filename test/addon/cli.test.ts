@@ -131,9 +131,12 @@ describe("spct doctor", () => {
       runtime: "ok",
       machine: "ok",
       addon: "ok",
+      "llama.cpp": "ok",
       instructions: "ok",
       judge: "ok",
     });
+    const judge = findings.find(({ name }: { name: string }) => name === "judge");
+    expect(judge.detail).toMatch(/\d+ threads, .*unified KV cache of \d+/);
     expect(Object.keys(states)).toEqual(
       expect.arrayContaining(["CUDA driver", "CUDA toolkit", "CUDA build"]),
     );

@@ -26,6 +26,7 @@ export class FakeEngine implements Engine {
     this.info = {
       ...{ model: "fake.gguf", description: "scripted", architecture: "none", parameters: 0, sizeBytes: 0 },
       ...{ contextTokens: 4096, threads: 1, backend: "none", hasHead: options.hasHead ?? false },
+      ...{ build: "cpu", instructions: [], llamaCommit: "none", kv: "unified", cacheTokens: 4096 },
     };
   }
 
