@@ -50,7 +50,9 @@ try {
     ...(everything ? [] : ["--target", "spct_addon"]),
   );
   writeFileSync(join(root, "build", ".built"), "");
-  if (args.includes("--tests")) writeFileSync(join(root, "build", ".built-tests"), "");
+  for (const part of ["tests", "bench"]) {
+    if (args.includes(`--${part}`)) writeFileSync(join(root, "build", `.built-${part}`), "");
+  }
 } catch {
   console.error(
     "the native build failed: see the messages above; it needs a C++17 compiler and CMake >= 3.20",

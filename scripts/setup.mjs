@@ -1,4 +1,4 @@
-// Brings a checkout to the state in which it runs, doing only what is missing: node scripts/setup.mjs [--tests]
+// Brings a checkout to the state in which it runs, doing only what is missing: node scripts/setup.mjs [--tests] [--bench]
 // dependencies (npm ci), the native addon (build/), the compiled TypeScript (dist/).
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tests = process.argv.includes("--tests");
+const bench = process.argv.includes("--bench");
 
 const modified = (path) => (existsSync(join(root, path)) ? statSync(join(root, path)).mtimeMs : 0);
 const newest = (path) => {
@@ -45,8 +46,11 @@ if (modified("package-lock.json") > modified("node_modules/.package-lock.json"))
   step("installing dependencies", "npm", ["ci", "--no-audit", "--no-fund"]);
 }
 
+const parts = [...(tests ? ["tests"] : []), ...(bench ? ["bench"] : [])];
 const nativeSources = ["CMakeLists.txt", "cmake", "native", "cuda", ...(tests ? ["test/native"] : [])];
-const built = modified(tests ? "build/.built-tests" : "build/.built"); // written by scripts/build.mjs
+if (bench) nativeSources.push("bench/native");
+const marks = parts.length === 0 ? ["build/.built"] : parts.map((part) => `build/.built-${part}`); // by scripts/build.mjs
+const built = Math.min(...marks.map(modified));
 if (Math.max(...nativeSources.map(newest)) > built) {
   const cmake = version("cmake");
   if (!cmake || below(cmake, 3, 20)) {
@@ -55,7 +59,7 @@ if (Math.max(...nativeSources.map(newest)) > built) {
   }
   step("building the addon and llama.cpp (minutes the first time)", process.execPath, [
     "scripts/build.mjs",
-    ...(tests ? ["--tests"] : []),
+    ...parts.map((part) => `--${part}`),
   ]);
 }
 if (Math.max(newest("lib"), modified("tsconfig.json")) > modified("dist/index.js")) {

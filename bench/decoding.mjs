@@ -1,0 +1,90 @@
+// The decoding step: spct beside llama-batched-bench, beside what the machine allows, and the share of sampling and head in it.
+import { execFileSync } from "node:child_process";
+import { leastSeconds, stepCost } from "../dist/bench/cost.js";
+import { shapes } from "../dist/bench/shapes.js";
+import { spreadOf } from "../dist/bench/spread.js";
+import { batchedStep } from "./contenders/batched_bench.mjs";
+import { compared } from "./judging_peers.mjs";
+import { inRounds } from "./rounds.mjs";
+import { pure, roundUp } from "./setting.mjs";
+
+const native = (name) => `build/cmake/bench/native/${name}`;
+const run = (name, ...args) => JSON.parse(execFileSync(native(name), args.map(String)).toString());
+
+export const machineLimits = (threads) => run("machine_limits", threads);
+
+export async function decodingCases(setting, workload, machine, limits) {
+  const { model, threads, shape, type } = setting;
+  const { k, maxTokens } = workload;
+  const [prompt] = (await setting.work(workload, 0, pure)).prompts;
+  const spct = await setting.spct({ contextTokens: roundUp(prompt.length + k * maxTokens) });
+  const steps = await inRounds(
+    {
+      // A step's milliseconds in place of seconds; both draw rows x steps tokens.
+      spct: async (seed) => {
+        const times = await spct.decode({ prompt: [...prompt], k, maxTokens, sampling: pure, seed });
+        const milliseconds = (1000 * (times.seconds - times.prefillSeconds)) / times.decodeSteps;
+        return { seconds: milliseconds, tokens: times.endedEarly ? 0 : k * maxTokens };
+      },
+      batched: async () => {
+        const work = { model, promptTokens: prompt.length, rows: k, steps: maxTokens - 1, threads };
+        return { seconds: await batchedStep(work), tokens: k * maxTokens };
+      },
+    },
+    { ...limits, tokens: k * maxTokens },
+  );
+  setting.stop();
+
+  const { seconds, ...ratio } = compared(steps.batched, steps.spct);
+  const step = spreadOf(steps.spct);
+  const common = { shape };
+  return [
+    {
+      name: `decode-${k}-rows-${type}`,
+      ...common,
+      peer: "llama-batched-bench (no sampling)",
+      ...ratio,
+      millisecondsPerStep: { spct: seconds.spct, peer: seconds.peer },
+    },
+    { ...common, ...rooflineCase(setting, { rows: k, prompt: prompt.length, maxTokens }, step, machine) },
+    ...shareCases(setting, k, step).map((share) => ({ ...common, ...share })),
+  ];
+}
+
+function rooflineCase({ shape, type }, { rows, prompt, maxTokens }, step, machine) {
+  const visible = prompt + maxTokens / 2;
+  const cost = stepCost(shapes[shape], type, { rows, cells: prompt + (rows * maxTokens) / 2, visible });
+  const { f32, bf16 = f32, int8 = f32 } = machine.vectorOperationsPerSecond;
+  const flopsPerSecond = { f16: f32, bf16, q8_0: int8, q4_0: int8 }[type];
+  const bytesPerSecond = Math.max(machine.triadBytesPerSecond, machine.readBytesPerSecond);
+  const least = 1000 * leastSeconds(cost, { bytesPerSecond, flopsPerSecond });
+  const ggml = machine.ggmlMatmulOperationsPerSecond[type];
+  const matmul = (1000 * cost.matmulFlops) / ggml[32];
+  return {
+    name: `roofline-${rows}-rows-${type}`,
+    peer: "least time of a step on this machine",
+    unit: "share of the step",
+    ratio: least / step.median,
+    n: step.n,
+    spread: [least / step.spread[1], least / step.spread[0]],
+    milliseconds: { step: step.median, least, ggmlMatmulAlone: matmul },
+    cost,
+  };
+}
+
+function shareCases({ shape, threads }, rows, step) {
+  const { vocabulary, embedding } = shapes[shape];
+  const times = run("step_share", threads, rows, vocabulary.size, embedding);
+  return [
+    ["topk40", times.topK40],
+    ["pure", times.pure],
+  ].map(([sampling, { median, spread, n }]) => ({
+    name: `sampling-and-head-${rows}-rows-${vocabulary.size}-tokens-${sampling}`,
+    peer: "the whole step",
+    unit: "share of the step",
+    ratio: (median + times.head.median) / step.median,
+    n,
+    spread: spread.map((edge) => (edge + times.head.median) / step.median),
+    milliseconds: { sampling: median, head: times.head.median, step: step.median },
+  }));
+}

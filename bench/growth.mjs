@@ -1,0 +1,80 @@
+// How the time of judging grows with the samples, the responses, the prompt and the queries, for spct and llama-server (n_cmpl).
+import { spreadOf } from "../dist/bench/spread.js";
+import { makeQuery, turnedOrders } from "../dist/bench/workload.js";
+import { inRounds } from "./rounds.mjs";
+import { pure, roundUp } from "./setting.mjs";
+
+const base = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k: 8, maxTokens: 32 };
+
+/** Measured workloads, by what grows. A prompt has about 720 tokens of template around its words. */
+const sweeps = {
+  "samples k": [1, 2, 4, 8, 16, 32, 64, 128].map((k) => ({ x: k, k, orderings: Math.min(2, k) })),
+  "responses n": [1, 2, 3, 4, 5, 6, 7, 8].map((n) => ({ x: n, responses: n, orderings: n })),
+  "prompt tokens": [0, 300, 1300, 3300, 7300].map((words) => ({
+    x: words + 720,
+    queryWords: Math.max(10, words),
+    responseWords: 10,
+  })),
+  queries: [1, 4, 16, 64, 256].map((queries) => ({ x: queries, queries })),
+};
+
+export async function growth(setting, limits, onPoint) {
+  const rows = [];
+  for (const [sweep, points] of Object.entries(sweeps)) {
+    for (const { x, queries = 1, ...changes } of points) {
+      onPoint?.(`${sweep} ${x}`);
+      const seconds = await measurePoint(setting, { ...base, ...changes }, queries, limits);
+      for (const [contender, times] of Object.entries(seconds)) {
+        rows.push({ sweep, x, contender, shape: setting.shape, ...spreadOf(times) });
+      }
+    }
+  }
+  return rows;
+}
+
+async function measurePoint(setting, workload, queries, limits) {
+  const { k, maxTokens, orderings } = workload;
+  const { prompts } = await setting.work(workload, 0, pure);
+  const longest = Math.max(...prompts.map((prompt) => prompt.length)) + 64;
+  const atOnce = Math.min(queries, 4);
+  const contextTokens = roundUp(atOnce * (orderings * longest + k * maxTokens));
+  const spct = await setting.spct({
+    contextTokens,
+    maxSequences: Math.max(64, Math.min(256, k + 2 * orderings)),
+  });
+  const parallel = Math.max(8, k);
+  const server = await setting.server({
+    contextTokens: contextTokens + roundUp(orderings * longest),
+    parallel,
+  });
+  const many = (seed) => Array.from({ length: queries }, (_, index) => makeQuery(workload, seed + index));
+  const orders = turnedOrders(workload);
+  const common = { k, maxTokens, sampling: pure };
+  try {
+    return await inRounds(
+      {
+        spct: (seed) => spct.judgeMany({ queries: many(seed), orders, seed, ...common }),
+        "llama-server n_cmpl": async (seed) => {
+          const asked = await Promise.all(many(seed).map((query) => setting.prompts(query, orders)));
+          const start = performance.now();
+          const answers = await Promise.all(
+            asked.map((tokens, index) =>
+              server.judge({
+                prompts: tokens,
+                seed: seed + 1000 * index,
+                form: "n_cmpl",
+                keepCache: true,
+                ...common,
+              }),
+            ),
+          );
+          const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
+          return { seconds: (performance.now() - start) / 1000, tokens };
+        },
+      },
+      { ...limits, tokens: queries * k * maxTokens },
+    );
+  } finally {
+    setting.stop();
+  }
+}

@@ -1,0 +1,59 @@
+// Builds and fetches what spct is compared with, once, into .cache/peers: llama-server and llama-batched-bench from the source
+// and with the flags of the addon's own llama.cpp, and node-llama-cpp with its prebuilt CPU binary.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const peers = join(root, ".cache", "peers");
+const nodeLlama = "3.22.1"; // carries the llama.cpp release of scripts/fetch-llama.mjs
+
+export const llamaServer = join(peers, "llama.cpp", "bin", "llama-server");
+export const batchedBench = join(peers, "llama.cpp", "bin", "llama-batched-bench");
+const nodeFolder = join(peers, "node");
+
+/** The address of node-llama-cpp's module. */
+export function nodeLlamaModule() {
+  return createRequire(join(nodeFolder, "package.json")).resolve("node-llama-cpp");
+}
+
+export function buildPeers() {
+  if (!existsSync(llamaServer) || !existsSync(batchedBench)) buildLlama();
+  if (!existsSync(join(nodeFolder, "node_modules", "@node-llama-cpp"))) installNodeLlama();
+}
+
+function step(title, command, args, options = {}) {
+  console.error(`bench: ${title}`);
+  const quiet = { stdio: ["ignore", 2, 2], ...options };
+  if (process.platform === "win32") execFileSync(command, args, { ...quiet, shell: true });
+  else execFileSync("nice", ["-n", "15", command, ...args], quiet);
+}
+
+function buildLlama() {
+  const source = resolve(process.env.LLAMA_CPP_DIR ?? join(root, ".cache", "llama.cpp"));
+  const folder = join(peers, "llama.cpp");
+  const compiler = ["-S", join(root, "bench", "peers"), "-B", folder, `-DLLAMA_CPP_DIR=${source}`];
+  step("configuring llama.cpp's programs", "cmake", compiler);
+  const targets = ["--target", "llama-server", "llama-batched-bench"];
+  const jobs = ["--parallel", String(availableParallelism())];
+  step("building llama.cpp's programs (minutes)", "cmake", ["--build", folder, ...targets, ...jobs]);
+}
+
+function installNodeLlama() {
+  mkdirSync(nodeFolder, { recursive: true });
+  writeFileSync(join(nodeFolder, "package.json"), '{ "private": true }\n');
+  const packages = [`node-llama-cpp@${nodeLlama}`, `@node-llama-cpp/${binaryPackage()}@${nodeLlama}`];
+  // Its optional packages are the binaries of every platform; one is enough.
+  const flags = ["--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"];
+  for (const name of packages)
+    step(`installing ${name}`, "npm", ["install", ...flags, name], { cwd: nodeFolder });
+}
+
+function binaryPackage() {
+  const { platform, arch } = process;
+  if (platform === "darwin") return arch === "arm64" ? "mac-arm64-metal" : "mac-x64";
+  return `${platform === "win32" ? "win" : "linux"}-${arch}`;
+}

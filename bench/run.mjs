@@ -1,0 +1,161 @@
+// spct beside other programs on this machine: npm run bench -- [--quick] [--json] [--shape <name>...] [--type <name>...]
+//   --quick            what fits into ten minutes on two cores, on a small shape
+//   --json             the last line is one JSON object; progress goes to standard error
+//   --markdown <file>  writes the page with the tables, such as docs/benchmarks-peers.md
+//   --rounds, --samples, --tokens, --threads   the workload; --growth adds the curves to a quick run
+// Everything measured is appended to measurements.jsonl in the run's folder at once, so that an ended run loses nothing.
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { shapeNames, weightTypes } from "../dist/bench/shapes.js";
+import { busyCoreCase, listCase, overheadCases } from "./alone.mjs";
+import { drawGrowth, drawPeers } from "./chart.mjs";
+import { decodingCases, machineLimits } from "./decoding.mjs";
+import { growth as measureGrowth } from "./growth.mjs";
+import { judgingCases } from "./judging_peers.mjs";
+import { markdownOf } from "./markdown.mjs";
+import { buildPeers } from "./peers/build.mjs";
+import { Setting } from "./setting.mjs";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    growth: { type: "boolean" },
+    shape: { type: "string", multiple: true },
+    type: { type: "string", multiple: true, default: ["q8_0"] },
+    markdown: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    samples: { type: "string", default: "32" },
+    tokens: { type: "string" },
+    threads: { type: "string", default: String(availableParallelism()) },
+  },
+});
+
+function positive(name, text) {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`Expected a positive integer for --${name} but received ${text}`);
+  process.exit(2);
+}
+
+function known(name, given, allowed) {
+  const wrong = given.find((one) => !allowed.includes(one));
+  if (wrong === undefined) return given;
+  console.error(`Expected one of ${allowed.join(", ")} for --${name} but received ${wrong}`);
+  process.exit(2);
+}
+
+const quick = values.quick;
+const smallest = "qwen3-0.1b";
+const chosenShapes = known(
+  "shape",
+  values.shape ?? (quick ? [smallest] : [smallest, "qwen3-0.6b"]),
+  shapeNames,
+);
+const types = known("type", values.type, weightTypes);
+const most = positive("rounds", values.rounds);
+const threads = positive("threads", values.threads);
+const k = positive("samples", values.samples);
+const maxTokens = positive("tokens", values.tokens ?? (quick ? "48" : "96"));
+const least = Math.min(quick ? 2 : 3, most); // a slow machine may end a quick run with two rounds
+const pair = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k, maxTokens };
+const list = { ...pair, responses: 5, orderings: 5, responseWords: 800, k: 32, maxTokens: 2 };
+
+buildPeers();
+const started = new Date();
+const folder = join("runs", `bench-${started.toISOString().replace(/[:.]/g, "-")}`);
+mkdirSync(folder, { recursive: true });
+const loadBefore = loadavg()[0];
+const say = (text) => console.error(`bench: ${Math.round((Date.now() - started) / 1000)} s, ${text}`);
+const record = (measured) =>
+  appendFileSync(join(folder, "measurements.jsonl"), `${JSON.stringify(measured)}\n`);
+
+/** Rounds end by then; a full run takes all its rounds. */
+const minutes = (count) => (quick ? performance.now() + 60_000 * count : Number.POSITIVE_INFINITY);
+const limits = (part, count) => ({
+  least,
+  most,
+  deadline: minutes(count),
+  onMeasured: (measured) => {
+    record({ part, ...measured });
+    say(
+      `${part}: ${measured.contender}, round ${measured.round + 1} of at most ${most}, ${measured.seconds.toPrecision(3)}`,
+    );
+  },
+});
+
+const cases = [];
+const growth = [];
+let setting;
+process.on("SIGINT", () => {
+  setting?.stop();
+  console.error(`\nbench: ended early; what was measured is in ${folder}`);
+  process.exit(130);
+});
+try {
+  say("what the machine can do");
+  const machine = machineLimits(threads);
+  record({ part: "machine", ...machine });
+  for (const shape of chosenShapes) {
+    for (const type of types) {
+      say(`${shape} ${type}: random weights`);
+      setting = await Setting.of(shape, type, threads);
+      cases.push(...(await judgingCases(setting, pair, limits(`judging ${shape} ${type}`, 5.5))));
+      cases.push(...(await decodingCases(setting, pair, machine, limits(`decoding ${shape} ${type}`, 1))));
+      cases.push(
+        await busyCoreCase(setting, { ...pair, maxTokens: 12 }, limits(`busy core ${shape} ${type}`, 1)),
+      );
+    }
+  }
+  setting = await Setting.of(smallest, "q8_0", threads);
+  say("a list of responses");
+  cases.push(await listCase(setting, list));
+  say("judging without the model");
+  cases.push(...(await overheadCases(setting, { ...pair, maxTokens: 2 }, quick ? 10 : 30)));
+  if (values.growth ?? !quick) {
+    const points = await measureGrowth(
+      setting,
+      { ...limits("growth", 60), least: Math.min(3, most), most: Math.min(3, most) },
+      say,
+    );
+    growth.push(...points);
+  }
+} finally {
+  setting?.stop();
+}
+
+const { model } = cpus()[0];
+const machine = `${model.trim()}, ${cpus().length} cores`;
+const results = {
+  machine,
+  date: started.toISOString().slice(0, 10),
+  load: [loadBefore, loadavg()[0]],
+  threads,
+  command: `npm run bench --${process.argv
+    .slice(2)
+    .map((argument) => ` ${argument}`)
+    .join("")}`,
+  cases,
+  growth,
+};
+writeFileSync(join(folder, "results.json"), JSON.stringify(results, null, 2));
+writeFileSync(join(folder, "peers.svg"), await drawPeers(cases.filter(({ unit }) => unit === undefined)));
+if (growth.length > 0) writeFileSync(join(folder, "growth.svg"), await drawGrowth(growth));
+if (values.markdown !== undefined) writeFileSync(values.markdown, markdownOf(results));
+say(`done: ${folder}`);
+if (values.json) {
+  const plain = cases.map(({ name, shape, peer, unit, ratio, n, spread }) => ({
+    name,
+    shape,
+    peer,
+    unit,
+    ratio,
+    n,
+    spread,
+  }));
+  console.log(JSON.stringify({ machine, date: results.date, load: results.load, cases: plain }));
+} else {
+  console.log(markdownOf(results));
+}

@@ -1,0 +1,74 @@
+// One model with its contenders: who is started, with how many cells, and what they are given.
+import { availableParallelism } from "node:os";
+import { randomModel } from "../dist/bench/random_model.js";
+import { chatTemplates, shapes } from "../dist/bench/shapes.js";
+import { makeQuery, promptTokens, turnedOrders } from "../dist/bench/workload.js";
+import { loadAddon } from "../dist/native.js";
+import { LlamaServer } from "./contenders/llama_server.mjs";
+import { NodeLlamaCpp } from "./contenders/node_llama_cpp.mjs";
+import { Spct } from "./contenders/spct.mjs";
+
+export const topK40 = { temperature: 1, topK: 40, topP: 1, minP: 0, order: "temperature-first" };
+export const pure = { ...topK40, topK: 0 };
+
+export class Setting {
+  #open = [];
+  #vocabulary;
+
+  static async of(shape, type, threads = availableParallelism()) {
+    const model = await randomModel(shape, type);
+    const setting = new Setting(shape, type, model, threads);
+    setting.#vocabulary = await loadAddon().loadVocabulary(model);
+    return setting;
+  }
+
+  constructor(shape, type, model, threads) {
+    this.shape = shape;
+    this.type = type;
+    this.model = model;
+    this.threads = threads;
+  }
+
+  /** What every contender is asked: the query for spct, its prompts in tokens for the others. */
+  async work(workload, seed, sampling) {
+    const query = makeQuery(workload, seed);
+    const orders = turnedOrders(workload);
+    const { k, maxTokens } = workload;
+    return { query, orders, prompts: await this.prompts(query, orders), k, maxTokens, seed, sampling };
+  }
+
+  prompts(query, orders) {
+    return promptTokens(this.#vocabulary, chatTemplates[shapes[this.shape].architecture], query, orders);
+  }
+
+  async spct({ contextTokens, maxSequences = 64 }) {
+    const contender = this.#keep(new Spct());
+    await contender.start({ model: this.model, threads: this.threads, contextTokens, maxSequences });
+    return contender;
+  }
+
+  async server({ contextTokens, parallel }) {
+    const contender = this.#keep(new LlamaServer());
+    await contender.start({ model: this.model, threads: this.threads, contextTokens, parallel });
+    return contender;
+  }
+
+  async nodeLlama({ promptTokens: longest, maxTokens }) {
+    const contender = this.#keep(new NodeLlamaCpp());
+    await contender.start({ model: this.model, threads: this.threads, promptTokens: longest, maxTokens });
+    return contender;
+  }
+
+  stop() {
+    for (const contender of this.#open.splice(0)) contender.stop();
+  }
+
+  #keep(contender) {
+    this.#open.push(contender);
+    return contender;
+  }
+}
+
+export function roundUp(cells) {
+  return Math.ceil(cells / 256) * 256;
+}
