@@ -20,7 +20,7 @@ export interface NativeRandomModel {
   vocabularyPath: string;
   /** A GGUF without tensors. */
   metadata: Uint8Array;
-  tensors: NativeRandomTensor[];
+  tensors: readonly NativeRandomTensor[];
   seed: number;
   /** The file does not depend on it. */
   threads: number;
