@@ -2,6 +2,7 @@
 //   waiting   one query, k = 32, a thread on every core: OpenMP threads that sleep while they wait (what spct sets) and that spin, in turn, on an
 //             idle machine and with one core kept busy by another process
 //   in flight 32 queries, k = 8: how many are judged at the same time, in turn
+//   attention the same 32 queries with flash attention and without
 // Prints medians and the smallest and largest of the rounds, in seconds, as one JSON object.
 import { spawn, spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -15,13 +16,15 @@ const responses = ["the river ran to the sea and saw a dog", "one old lamp in th
 
 async function measure(mode, argument) {
   const { Grm } = await import("../dist/index.js");
-  const grm = await Grm.load(mode === "waiting" ? { threads: cpus().length } : {});
+  const options = { waiting: { threads: cpus().length }, attention: { flashAttention: argument } };
+  const grm = await Grm.load(options[mode] ?? {});
   await grm.judge({ query, responses }, { k: 2 });
   const start = performance.now();
   if (mode === "waiting") await grm.judge({ query, responses }, { k: 32 });
   else {
     const queries = Array.from({ length: 32 }, () => ({ query, responses }));
-    for await (const verdict of grm.judgeMany(queries, { k: 8, concurrency: Number(argument) })) {
+    const concurrency = mode === "attention" ? undefined : Number(argument);
+    for await (const verdict of grm.judgeMany(queries, { k: 8, concurrency })) {
       if (verdict.valid === 0) throw new Error("no valid sample");
     }
   }
@@ -67,6 +70,9 @@ if (process.argv[2] === "--measure") {
   const busy = inTurn(policies);
   neighbour.kill();
   const inFlight = inTurn([1, 2, 4, 16].map((queries) => [queries, () => run("in-flight", queries)]));
+  const attention = inTurn(["on", "off"].map((flash) => [flash, () => run("attention", flash)]));
   const machine = `${cpus()[0].model}, ${cpus().length} cores`;
-  console.log(JSON.stringify({ machine, rounds, waiting: { idle, oneCoreBusy: busy }, inFlight }, null, 2));
+  console.log(
+    JSON.stringify({ machine, rounds, waiting: { idle, oneCoreBusy: busy }, inFlight, attention }, null, 2),
+  );
 }

@@ -161,6 +161,7 @@ export interface LoadOptions {
   threads?: number;
   /** Layers on the GPU. Default: all, if there is a GPU. */
   gpuLayers?: number;
+  /** Default "auto": llama.cpp decides, but for very small models on a CPU, which are faster without. */
   flashAttention?: "auto" | "on" | "off";
   /** A server with OpenAI's chat completions (vLLM, SGLang, llama-server) in place of a model in this process. Of the other
    * options only `template` is then of use. */

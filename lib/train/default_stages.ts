@@ -163,7 +163,7 @@ export async function makeRl(
   const trainer = await Trainer.open({ path: source, threads });
   const reference = await Trainer.open({ path: from, threads });
   const template = changes.template ?? (await loadTemplate("compact"));
-  const judge = new LiveJudge(`${path}.live`, "f32", { template: template.name, flashAttention: "off" });
+  const judge = new LiveJudge(`${path}.live`, "f32", { template: template.name });
   try {
     const result = await trainRl(trainer, reference, {
       items: epochs(items, batchItems, seed),

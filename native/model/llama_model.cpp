@@ -75,10 +75,11 @@ int32_t default_context(const llama_model* model) {
   return static_cast<int32_t>(std::clamp<int64_t>(fitting, 4096, 32768));
 }
 
+bool is_tiny(const llama_model* model) { return llama_model_n_params(model) < 10'000'000; }
+
 // The threads of a very small model wait longer for each other than they compute (docs/benchmarks.md).
 int32_t default_threads(const llama_model* model) {
-  constexpr uint64_t worth_sharing = 10'000'000;
-  if (llama_model_n_params(model) < worth_sharing) return 1;
+  if (is_tiny(model)) return 1;
   return static_cast<int32_t>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
@@ -186,7 +187,12 @@ void LlamaModel::make_context(const ModelOptions& options) {
   params.kv_unified = true;
   params.no_perf = true;
   switch (options.flash_attention) {
-    case FlashAttention::automatic: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO; break;
+    case FlashAttention::automatic:
+      // The CPU's flash attention goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
+      params.flash_attn_type = is_tiny(model_.get()) && !uses_gpu(options.gpu_layers)
+                                   ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                                   : LLAMA_FLASH_ATTN_TYPE_AUTO;
+      break;
     case FlashAttention::on: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED; break;
     case FlashAttention::off: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; break;
   }
