@@ -6,6 +6,7 @@ add_library(spct_train STATIC
   native/train/gguf_output.cpp
   native/train/gradient_worker.cpp
   native/train/grpo_cpu.cpp
+  native/train/lora.cpp
   native/train/losses_cpu.cpp
   native/train/model_file.cpp
   native/train/model_shape.cpp

@@ -29,6 +29,9 @@ interface SftFlags {
   seed: number;
   threads: number;
   checkpointEvery: number;
+  loraRank?: number;
+  loraAlpha?: number;
+  loraAdapter?: boolean;
   log?: string;
   json?: boolean;
 }
@@ -37,9 +40,9 @@ export function registerTrain(program: Command, invocation: Invocation): void {
   const train = program.command("train").description("Train a judge.");
   train
     .command("sft")
-    .summary("Fine-tune all weights on conversations.")
+    .summary("Fine-tune a model on conversations.")
     .description(
-      "Fine-tune all weights of a model on conversations; only the last turn is learnt.\n\n" +
+      "Fine-tune all weights of a model, or adapters (LoRA) beside them, on conversations; only the last turn is learnt.\n\n" +
         'The data is JSONL: {"messages": [{"role", "content"}, ...]} or {"prompt": [...], "completion": [...]}.\n' +
         "Ctrl-C saves a checkpoint beside the output; the same command continues from it.",
     )
@@ -54,6 +57,9 @@ export function registerTrain(program: Command, invocation: Invocation): void {
     .option("--seed <n>", "order of the data", toInteger, 0)
     .option("--threads <n>", "threads", toInteger, 2)
     .option("--checkpoint-every <n>", "steps between checkpoints", toInteger, 200)
+    .option("--lora-rank <n>", "train adapters of this rank and leave the model as it is", toInteger)
+    .option("--lora-alpha <x>", "strength of the adapters; default twice the rank", toNumber)
+    .option("--lora-adapter", "write the adapters alone, for llama.cpp, instead of the model with them in it")
     .option("--log <path>", "append a JSON line for each report")
     .option("--json", "print the result as JSON")
     .action(async (flags: SftFlags) => {
@@ -74,8 +80,7 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
   const stop = stopOnInterrupt();
   try {
     const checkpointPath = `${flags.out}.checkpoint`;
-    const path = existsSync(checkpointPath) ? checkpointPath : flags.model;
-    const trainer = await loadAddon().Trainer.open({ path, threads: flags.threads });
+    const trainer = await loadAddon().Trainer.open(toStart(flags, checkpointPath));
     const text = await modelText(flags.model, trainer);
     const examples = await Promise.all(conversations.map((conversation) => toExample(text, conversation)));
     const steps = flags.epochs * Math.ceil(examples.length / flags.batch);
@@ -89,7 +94,8 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
       onReport: (report) => progress.say(describe(report)),
     });
     if (result.finished) {
-      await trainer.save(flags.out, flags.type);
+      const merges = flags.loraRank !== undefined && !flags.loraAdapter;
+      await (merges ? trainer.saveMerged(flags.out, flags.type) : trainer.save(flags.out, flags.type));
       await writeTrainManifest(`${flags.out}.manifest.json`, {
         kind: "sft",
         options: { ...flags },
@@ -111,6 +117,22 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
     stop.release();
     progress.stop();
   }
+}
+
+/** The model, or the checkpoint of a run that was stopped. */
+function toStart({ model, threads, loraRank, loraAlpha, loraAdapter }: SftFlags, checkpoint: string) {
+  const stopped = existsSync(checkpoint);
+  if (loraRank === undefined) {
+    if (loraAlpha !== undefined || loraAdapter)
+      throw new SpctError("INVALID_ARGUMENT", "Expected --lora-rank with the other --lora options");
+    return { path: stopped ? checkpoint : model, threads };
+  }
+  const lora = {
+    rank: loraRank,
+    alpha: loraAlpha ?? 2 * loraRank,
+    ...(stopped && { adapter: checkpoint }),
+  };
+  return { path: model, threads, lora };
 }
 
 export function describe({ step, steps, loss, tokensPerSecond, secondsLeft }: SftReport): string {

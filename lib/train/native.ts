@@ -2,7 +2,11 @@
 export interface NativeTraining {
   Trainer: {
     create(options: NativeTrainerOptions & NewModelOptions): Promise<NativeTrainer>;
-    open(options: NativeTrainerOptions & { path: string }): Promise<NativeTrainer>;
+    /**
+     * Llama, Qwen 2, Qwen 3 or Gemma 2, or a checkpoint. With `lora` the model of any type stays as it is, and adapters beside it are
+     * trained. Rejects with UNSUPPORTED_MODEL, naming what cannot be trained.
+     */
+    open(options: NativeTrainerOptions & { path: string; lora?: LoraOptions }): Promise<NativeTrainer>;
   };
   /** Fits a linear head by binary cross-entropy. `states` holds `width` numbers for each label in [0, 1]. */
   fitScoreHead(
@@ -39,6 +43,18 @@ export interface NativeTrainerOptions {
   weightDecay?: number;
   /** Norm the gradient is clipped to; 0 turns clipping off. */
   clipNorm?: number;
+}
+
+/** Low-rank adapters: W x + alpha / rank * B (A x) with A and B trained, for matrices W of the layers. */
+export interface LoraOptions {
+  rank: number;
+  alpha: number;
+  /** Parts of a layer: attn_q, attn_k, attn_v, attn_output, ffn_gate, ffn_up, ffn_down. Default: all. */
+  targets?: string[];
+  /** Of A's start; B starts at 0. Default 0. */
+  seed?: number;
+  /** An adapter or its checkpoint to go on from, of the same rank, alpha and targets. */
+  adapter?: string;
 }
 
 export interface ModelShape {
@@ -173,6 +189,9 @@ export interface NativeTrainer {
   rewards(batch: TokenBatch, options?: Pick<RewardOptions, "positions">): Promise<Float32Array>;
   /** Writes the head file that the engine loads; `backbone` is the SHA-256 (hex) of the saved model. */
   saveHead(path: string, options: Pick<ScoreHeadFile, "kind" | "backbone">): Promise<void>;
+  /** The model; with `lora` the adapters alone, for llama.cpp to load beside the model. */
   save(path: string, type: "f32" | "f16" | "q8_0"): Promise<void>;
+  /** The model with its adapters added to its matrices. */
+  saveMerged(path: string, type: "f32" | "f16" | "q8_0"): Promise<void>;
   saveCheckpoint(path: string, note: string): Promise<void>;
 }

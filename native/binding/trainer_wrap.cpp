@@ -70,6 +70,7 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
                          InstanceMethod<&TrainerWrap::js_rewards>("rewards"),
                          InstanceMethod<&TrainerWrap::js_save_head>("saveHead"),
                          InstanceMethod<&TrainerWrap::js_save>("save"),
+                         InstanceMethod<&TrainerWrap::js_save_merged>("saveMerged"),
                          InstanceMethod<&TrainerWrap::js_save_checkpoint>("saveCheckpoint"),
                          InstanceAccessor<&TrainerWrap::js_info>("info"),
                      });
@@ -212,6 +213,16 @@ Napi::Value TrainerWrap::js_save(const Napi::CallbackInfo& info) {
       info.Env(),
       [path = to_text(info[0], "path"), type = matrix_type(info[1])](Trainer& trainer) {
         trainer.save(path, type);
+        return true;
+      },
+      from_nothing);
+}
+
+Napi::Value TrainerWrap::js_save_merged(const Napi::CallbackInfo& info) {
+  return call<bool>(
+      info.Env(),
+      [path = to_text(info[0], "path"), type = matrix_type(info[1])](Trainer& trainer) {
+        trainer.save_merged(path, type);
         return true;
       },
       from_nothing);

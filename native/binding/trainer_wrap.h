@@ -44,6 +44,7 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value js_rewards(const Napi::CallbackInfo& info);          // (batch, {positions?}) => Promise<Float32Array>
   Napi::Value js_save_head(const Napi::CallbackInfo& info);        // (path, {kind, backbone}) => Promise<void>
   Napi::Value js_save(const Napi::CallbackInfo& info);             // (path, "f32" | "f16" | "q8_0") => Promise<void>
+  Napi::Value js_save_merged(const Napi::CallbackInfo& info);      // (path, type) => Promise<void>
   Napi::Value js_save_checkpoint(const Napi::CallbackInfo& info);  // (path, note) => Promise<void>
   Napi::Value js_info(const Napi::CallbackInfo& info);
 

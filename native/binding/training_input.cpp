@@ -74,6 +74,20 @@ std::vector<double> to_doubles(const Napi::Value& value, const char* name) {
   return to_numbers<double>(value, napi_float64_array, "a Float64Array", name);
 }
 
+LoraOptions lora_options(const Napi::Object& object) {
+  LoraOptions lora;
+  lora.rank = static_cast<int>(number_field(object, "rank"));
+  lora.alpha = static_cast<float>(number_field(object, "alpha"));
+  lora.seed = static_cast<uint64_t>(count_field(object, "seed", 0));
+  if (!object.Get("adapter").IsUndefined()) lora.adapter = text_field(object, "adapter");
+  const Napi::Value targets = object.Get("targets");
+  if (targets.IsUndefined()) return lora;
+  if (!targets.IsArray()) reject(object.Env(), "Expected an array of strings for lora.targets");
+  const auto names = targets.As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); ++i) lora.targets.push_back(to_text(names.Get(i), "lora.targets"));
+  return lora;
+}
+
 TrainerOptions trainer_options(const Napi::Object& object) {
   TrainerOptions options;
   const auto real = [&](const char* name, float& value) {
@@ -87,6 +101,8 @@ TrainerOptions trainer_options(const Napi::Object& object) {
   real("epsilon", options.optimizer.epsilon);
   real("weightDecay", options.optimizer.weight_decay);
   real("clipNorm", options.optimizer.clip_norm);
+  const Napi::Value lora = object.Get("lora");
+  if (!lora.IsUndefined()) options.lora = lora_options(to_object(lora, "lora"));
   return options;
 }
 

@@ -22,6 +22,7 @@ std::vector<int32_t> to_integers(const Napi::Value& value, const char* name);
 std::vector<float> to_floats(const Napi::Value& value, const char* name);
 std::vector<double> to_doubles(const Napi::Value& value, const char* name);
 
+LoraOptions lora_options(const Napi::Object& object);  // {rank, alpha, targets?, seed?, adapter?}
 TrainerOptions trainer_options(const Napi::Object& object);
 ModelShape model_shape(const Napi::Object& object);
 ggml_type matrix_type(const Napi::Value& value);

@@ -72,8 +72,13 @@ class ForwardBuilder {
     return ggml_mul(context_, ggml_rms_norm(context_, stream, shape_.norm_epsilon), weight(name));
   }
 
+  // With the matrix's adapter, if it has one.
   ggml_tensor* product(const std::string& name, ggml_tensor* stream) {
-    return ggml_mul_mat(context_, weight(name), stream);
+    ggml_tensor* whole = ggml_mul_mat(context_, weight(name), stream);
+    ggml_tensor* a = weight(name + ".lora_a");
+    if (a == nullptr) return whole;
+    ggml_tensor* low = ggml_mul_mat(context_, weight(name + ".lora_b"), ggml_mul_mat(context_, a, stream));
+    return ggml_add(context_, whole, ggml_scale(context_, low, parameters_.lora()->scale()));
   }
 
   // [head size, heads, cells]

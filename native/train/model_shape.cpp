@@ -60,6 +60,10 @@ float read_rope_scaling(const ShapeReader& reader) {
 }
 
 std::string read_architecture(const gguf_context* file) {
+  const int64_t kind = gguf_find_key(file, "general.type");
+  expect(kind < 0 || gguf_get_kv_type(file, kind) != GGUF_TYPE_STRING ||
+             std::string(gguf_get_val_str(file, kind)) != "adapter",
+         "Expected a model but received an adapter");
   const int64_t id = gguf_find_key(file, "general.architecture");
   expect(id >= 0 && gguf_get_kv_type(file, id) == GGUF_TYPE_STRING,
          "Expected the GGUF metadata general.architecture but it is missing");

@@ -87,6 +87,7 @@ double adamw_step(const Parameters& parameters, const std::vector<GradientWorker
   const auto input = [&] {
     ggml_tensor* tensor = ggml_new_tensor_1d(graph.context(), GGML_TYPE_F32, 7);
     ggml_set_input(tensor);
+    graph.add(tensor);  // even if no parameter needs it
     return tensor;
   };
   ggml_tensor* decayed = input();

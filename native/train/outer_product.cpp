@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace spct {
 namespace {
@@ -91,6 +92,36 @@ void add_rows(const Operands& at, int64_t columns, int64_t depth) {
 
 size_t floats(size_t bytes) { return bytes / sizeof(float); }
 
+void clear(const Operands& at, int64_t columns, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row) std::fill_n(at.destination + row * at.destination_stride, columns, 0.0f);
+}
+
+// At most `depth_block` steps.
+void add_steps(const Operands& at, int64_t columns, int64_t rows, int64_t steps) {
+  int64_t row = 0;
+  for (; row + 6 <= rows; row += 6) add_rows<6>(moved(at, 0, row, 0), columns, steps);
+  for (; row < rows; ++row) add_rows<1>(moved(at, 0, row, 0), columns, steps);
+}
+
+// outer_product with an `a` of another type, whose steps lie `a_bytes` apart.
+void outer_product_of(const char* a, size_t a_bytes, ggml_to_float_t convert, Operands at, int64_t columns,
+                      int64_t rows, int64_t depth) {
+  thread_local std::vector<float> converted;
+  converted.resize(static_cast<size_t>(depth_block * columns));
+  clear(at, columns, rows);
+  for (int64_t k = 0; k < depth; k += depth_block) {
+    const int64_t steps = std::min(depth_block, depth - k);
+    for (int64_t step = 0; step < steps; ++step) {
+      convert(a + static_cast<size_t>(k + step) * a_bytes, converted.data() + step * columns, columns);
+    }
+    Operands part = at;
+    part.a = converted.data();
+    part.a_stride = static_cast<size_t>(columns);
+    part.b += k * static_cast<int64_t>(at.b_stride);
+    add_steps(part, columns, rows, steps);
+  }
+}
+
 void compute_node(ggml_tensor* node, int thread, int threads, void*) {
   const ggml_tensor* a = node->src[0];
   const ggml_tensor* b = node->src[1];
@@ -104,11 +135,26 @@ void compute_node(ggml_tensor* node, int thread, int threads, void*) {
       const auto* a_data = static_cast<const char*>(a->data) + a2 * a->nb[2] + a3 * a->nb[3];
       const auto* b_data = static_cast<const char*>(b->data) + i2 * b->nb[2] + i3 * b->nb[3] + begin * b->nb[0];
       auto* data = static_cast<char*>(node->data) + i2 * node->nb[2] + i3 * node->nb[3] + begin * node->nb[1];
-      outer_product(reinterpret_cast<const float*>(a_data), floats(a->nb[1]), reinterpret_cast<const float*>(b_data),
-                    floats(b->nb[0]), floats(b->nb[1]), reinterpret_cast<float*>(data), floats(node->nb[1]),
-                    node->ne[0], end - begin, a->ne[1]);
+      const Operands at{reinterpret_cast<const float*>(a_data),
+                        floats(a->nb[1]),
+                        reinterpret_cast<const float*>(b_data),
+                        floats(b->nb[0]),
+                        floats(b->nb[1]),
+                        reinterpret_cast<float*>(data),
+                        floats(node->nb[1])};
+      if (a->type == GGML_TYPE_F32) {
+        outer_product(at.a, at.a_stride, at.b, at.b_row_stride, at.b_stride, at.destination, at.destination_stride,
+                      node->ne[0], end - begin, a->ne[1]);
+      } else {
+        const ggml_to_float_t convert = ggml_get_type_traits(a->type)->to_float;
+        outer_product_of(a_data, a->nb[1], convert, at, node->ne[0], end - begin, a->ne[1]);
+      }
     }
   }
+}
+
+bool convertible(const ggml_tensor* tensor) {
+  return tensor->type == GGML_TYPE_F32 || ggml_get_type_traits(tensor->type)->to_float != nullptr;
 }
 
 }  // namespace
@@ -116,20 +162,16 @@ void compute_node(ggml_tensor* node, int thread, int threads, void*) {
 void outer_product(const float* a, size_t a_stride, const float* b, size_t b_row_stride, size_t b_stride,
                    float* destination, size_t destination_stride, int64_t columns, int64_t rows, int64_t depth) {
   const Operands all{a, a_stride, b, b_row_stride, b_stride, destination, destination_stride};
-  for (int64_t row = 0; row < rows; ++row) std::fill_n(destination + row * destination_stride, columns, 0.0f);
+  clear(all, columns, rows);
   for (int64_t k = 0; k < depth; k += depth_block) {
-    const int64_t steps = std::min(depth_block, depth - k);
-    int64_t row = 0;
-    for (; row + 6 <= rows; row += 6) add_rows<6>(moved(all, 0, row, k), columns, steps);
-    for (; row < rows; ++row) add_rows<1>(moved(all, 0, row, k), columns, steps);
+    add_steps(moved(all, 0, 0, k), columns, rows, std::min(depth_block, depth - k));
   }
 }
 
 void accelerate_outer_products(ggml_cgraph* graph) {
   for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
     ggml_tensor* node = ggml_graph_node(graph, i);
-    if (node->op != GGML_OP_OUT_PROD || node->src[0]->type != GGML_TYPE_F32 || node->src[1]->type != GGML_TYPE_F32)
-      continue;
+    if (node->op != GGML_OP_OUT_PROD || !convertible(node->src[0]) || node->src[1]->type != GGML_TYPE_F32) continue;
     const ggml_custom_op_params parameters{compute_node, GGML_N_TASKS_MAX, nullptr};
     static_assert(sizeof(parameters) <= sizeof(node->op_params), "the function does not fit into the node");
     node->op = GGML_OP_CUSTOM;

@@ -4,8 +4,9 @@
 
 namespace spct {
 
-// Lets every F32 OUT_PROD of a CPU graph run our kernel instead of ggml's, which is several times slower. The backward
-// pass spends most of its time there. The graph must be computed by the CPU backend.
+// Lets every OUT_PROD of a CPU graph run our kernel instead of ggml's, which is several times slower. The backward pass
+// spends most of its time there. A frozen first operand may have any type that ggml can convert to F32, a few rows at a
+// time. The graph must be computed by the CPU backend.
 void accelerate_outer_products(ggml_cgraph* graph);
 
 // destination [columns, rows] = sum over k of a[columns, k] * b[rows, k]. Columns of a are contiguous, `a_stride`

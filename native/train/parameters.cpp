@@ -1,5 +1,6 @@
 #include "train/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -61,28 +62,58 @@ Parameters::Parameters(const ModelShape& shape, ggml_backend_t backend) : shape_
   shape.check();
   const std::vector<ModelTensor> tensors = model_tensors(shape);
   context_.reset(ggml_init({3 * tensors.size() * ggml_tensor_overhead(), nullptr, true}));
-  for (const ModelTensor& tensor : tensors) add(tensor);
+  for (const ModelTensor& tensor : tensors) {
+    if (tensor.kind == TensorKind::rope_factors) {
+      add_frozen(tensor, GGML_TYPE_F32);
+    } else {
+      add_trained(tensor);
+    }
+  }
+  allocate(backend);
+}
+
+Parameters::Parameters(const ModelShape& shape, ggml_backend_t backend, const LoraOptions& lora, ggml_context* base)
+    : shape_(shape), lora_(lora) {
+  shape.check();
+  lora.check(shape);
+  const std::vector<ModelTensor> tensors = model_tensors(shape);
+  context_.reset(ggml_init({(1 + 2 * 3) * tensors.size() * ggml_tensor_overhead(), nullptr, true}));
+  for (const ModelTensor& tensor : tensors) {
+    const ggml_tensor* source = ggml_get_tensor(base, tensor.name.c_str());
+    const bool keeps_type = source != nullptr && tensor.kind == TensorKind::matrix;
+    add_frozen(tensor, keeps_type ? source->type : GGML_TYPE_F32);
+    if (!lora.adapts(tensor)) continue;
+    for (const ModelTensor& part : adapter_tensors(tensor, lora.rank)) add_trained(part);
+  }
+  allocate(backend);
+}
+
+void Parameters::allocate(ggml_backend_t backend) {
   buffer_.reset(ggml_backend_alloc_ctx_tensors(context_.get(), backend));
   if (!buffer_) throw Error("OUT_OF_MEMORY", "The weights and their optimizer state do not fit into memory");
   ggml_backend_buffer_clear(buffer_.get(), 0);
 }
 
-void Parameters::add(const ModelTensor& tensor) {
-  const bool is_matrix = tensor.kind == TensorKind::matrix;
-  const auto create = [&](const std::string& name) {
-    ggml_tensor* created = is_matrix ? ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, tensor.columns, tensor.rows)
-                                     : ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, tensor.columns);
-    ggml_set_name(created, name.c_str());
-    return created;
-  };
-  ggml_tensor* weight = create(tensor.name);
-  weights_[tensor.name] = weight;
-  if (tensor.kind == TensorKind::rope_factors) {
-    frozen_.push_back(weight);
-    return;
-  }
+ggml_tensor* Parameters::create(const std::string& name, const ModelTensor& tensor, ggml_type type) {
+  ggml_tensor* created = tensor.kind == TensorKind::matrix
+                             ? ggml_new_tensor_2d(context_.get(), type, tensor.columns, tensor.rows)
+                             : ggml_new_tensor_1d(context_.get(), type, tensor.columns);
+  ggml_set_name(created, name.c_str());
+  return created;
+}
+
+void Parameters::add_trained(const ModelTensor& tensor) {
+  ggml_tensor* weight = create(tensor.name, tensor, GGML_TYPE_F32);
   ggml_set_param(weight);
-  parameters_.push_back({tensor.name, weight, create("m." + tensor.name), create("v." + tensor.name), is_matrix});
+  weights_[tensor.name] = weight;
+  parameters_.push_back({tensor.name, weight, create("m." + tensor.name, tensor, GGML_TYPE_F32),
+                         create("v." + tensor.name, tensor, GGML_TYPE_F32), tensor.kind == TensorKind::matrix});
+}
+
+void Parameters::add_frozen(const ModelTensor& tensor, ggml_type type) {
+  ggml_tensor* weight = create(tensor.name, tensor, type);
+  weights_[tensor.name] = weight;
+  frozen_.push_back(weight);
 }
 
 void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_groups) {
@@ -91,7 +122,9 @@ void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_gro
   const auto fill = [](ggml_tensor* weight, const std::vector<float>& values) {
     ggml_backend_tensor_set(weight, values.data(), 0, values.size() * sizeof(float));
   };
-  for (ggml_tensor* factors : frozen_) fill(factors, std::vector<float>(ggml_nelements(factors), 1.0f));
+  if (ggml_tensor* factors = weight("rope_freqs.weight"); factors != nullptr && !lora_) {
+    fill(factors, std::vector<float>(ggml_nelements(factors), 1.0f));
+  }
   for (const Parameter& parameter : parameters_) {
     const int64_t columns = parameter.weight->ne[0];
     std::vector<float> values(static_cast<size_t>(ggml_nelements(parameter.weight)),
@@ -102,6 +135,7 @@ void Parameters::initialize(uint64_t seed, const std::vector<int32_t>& token_gro
       const float deviation = 1.0f / std::sqrt(static_cast<float>(columns)) /
                               (into_residual ? std::sqrt(2.0f * static_cast<float>(shape_.layers)) : 1.0f);
       for (float& value : values) value = deviation * gaussian();
+      if (ends_with(parameter.name, ".lora_b")) std::fill(values.begin(), values.end(), 0.0f);
       if (parameter.name == "token_embd.weight") start_alike(values, columns, token_groups);
     }
     fill(parameter.weight, values);

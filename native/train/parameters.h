@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "train/ggml_handles.h"
+#include "train/lora.h"
 #include "train/model_tensors.h"
 #include "weight_view.h"
 
@@ -22,14 +24,19 @@ struct Parameter {
 // The weights of one model and the optimizer's memory of those that are trained, in one buffer of a backend.
 class Parameters {
  public:
+  // All weights are trained.
   Parameters(const ModelShape& shape, ggml_backend_t backend);
+  // Adapters are trained. The model's matrices keep the types they have among the tensors of its file, `base`: a frozen
+  // matrix need not be exact, and quantized it takes a fraction of the memory.
+  Parameters(const ModelShape& shape, ggml_backend_t backend, const LoraOptions& lora, ggml_context* base);
 
-  // Norms are 1 and biases 0. Matrices are Gaussian with deviation 1/sqrt(fan in); projections into the residual stream
-  // are divided by sqrt(2 layers). Tokens of one group (empty: each token its own) start at nearly the same embedding.
+  // Starts what is trained. Norms are 1 and biases 0. Matrices are Gaussian with deviation 1/sqrt(fan in); projections
+  // into the residual stream are divided by sqrt(2 layers). Tokens of one group (empty: each token its own) start at
+  // nearly the same embedding. Of an adapter, B is 0.
   void initialize(uint64_t seed, const std::vector<int32_t>& token_groups);
 
   const std::vector<Parameter>& all() const { return parameters_; }
-  // Weights that are not trained: rope factors.
+  // Weights that are not trained: rope factors, and with adapters the whole model.
   const std::vector<ggml_tensor*>& frozen() const { return frozen_; }
   // Throws Error UNSUPPORTED_MODEL when there is no such tensor.
   const Parameter& named(const std::string& name) const;
@@ -38,11 +45,16 @@ class Parameters {
   // Of the weights themselves; they change with every step.
   std::vector<WeightView> views() const;
   int64_t count() const;  // of trained values
+  const std::optional<LoraOptions>& lora() const { return lora_; }
 
  private:
-  void add(const ModelTensor& tensor);
+  ggml_tensor* create(const std::string& name, const ModelTensor& tensor, ggml_type type);
+  void add_trained(const ModelTensor& tensor);
+  void add_frozen(const ModelTensor& tensor, ggml_type type);
+  void allocate(ggml_backend_t backend);
 
   ModelShape shape_;
+  std::optional<LoraOptions> lora_;
   GgmlContext context_;
   GgmlBuffer buffer_;
   std::vector<Parameter> parameters_;

@@ -13,7 +13,8 @@ Trainer::Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& 
     : file_(std::move(file)), shape_(shape), options_(options), backend_(ggml_backend_cpu_init()) {
   if (options.threads < 1) throw Error("INVALID_ARGUMENT", "Expected at least one thread");
   if (!backend_) throw Error("OUT_OF_MEMORY", "The CPU backend could not be created");
-  parameters_ = std::make_unique<Parameters>(shape_, backend_.get());
+  parameters_ = options.lora ? std::make_unique<Parameters>(shape_, backend_.get(), *options.lora, file_.tensors.get())
+                             : std::make_unique<Parameters>(shape_, backend_.get());
   for (int worker = 0; worker < options.threads; ++worker) {
     workers_.push_back(std::make_unique<GradientWorker>(shape_, *parameters_, 1));
   }
@@ -21,6 +22,7 @@ Trainer::Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& 
 
 std::unique_ptr<Trainer> Trainer::create(const std::string& vocabulary_path, ModelShape shape, uint64_t seed,
                                          const std::vector<int32_t>& token_groups, const TrainerOptions& options) {
+  if (options.lora) throw Error("INVALID_ARGUMENT", "Expected no LoRA for a new model: it has nothing to keep");
   ModelFile file = read_model_file(vocabulary_path);
   const int64_t tokens = gguf_find_key(file.metadata.get(), "tokenizer.ggml.tokens");
   if (tokens < 0) throw Error("UNSUPPORTED_MODEL", "Expected a vocabulary in " + vocabulary_path + " but it has none");
@@ -34,15 +36,27 @@ std::unique_ptr<Trainer> Trainer::open(const std::string& path, const TrainerOpt
   ModelFile file = read_model_file(path);
   const ModelShape shape = read_shape(file.metadata.get());
   std::unique_ptr<Trainer> trainer(new Trainer(std::move(file), shape, options));
-  load_parameters(trainer->file_, *trainer->parameters_);
-  trainer->reward_head_ = RewardHead::load(trainer->file_, shape.embedding);
+  load_model(trainer->file_, *trainer->parameters_);
+  if (!options.lora) {
+    trainer->restore(trainer->file_);
+  } else if (options.lora->adapter.empty()) {
+    trainer->parameters_->initialize(options.lora->seed, {});
+  } else {
+    const ModelFile adapter = read_model_file(options.lora->adapter);
+    load_adapter(adapter, shape, *trainer->parameters_);
+    trainer->restore(adapter);
+  }
   trainer->file_.tensors.reset();
-  const gguf_context* metadata = trainer->file_.metadata.get();
-  const int64_t step = gguf_find_key(metadata, "spct.train.step");
-  if (step >= 0) trainer->step_ = gguf_get_val_i64(metadata, step);
-  const int64_t note = gguf_find_key(metadata, "spct.train.note");
-  if (note >= 0) trainer->note_ = gguf_get_val_str(metadata, note);
   return trainer;
+}
+
+void Trainer::restore(const ModelFile& file) {
+  reward_head_ = RewardHead::load(file, shape_.embedding);
+  const gguf_context* checkpoint = file.metadata.get();
+  const int64_t step = gguf_find_key(checkpoint, "spct.train.step");
+  if (step >= 0) step_ = gguf_get_val_i64(checkpoint, step);
+  const int64_t note = gguf_find_key(checkpoint, "spct.train.note");
+  if (note >= 0) note_ = gguf_get_val_str(checkpoint, note);
 }
 
 void Trainer::check(const std::vector<Sequence>& sequences) const {
@@ -164,6 +178,15 @@ std::optional<std::string> Trainer::token_text(const char* id_key) const {
 }
 
 void Trainer::save(const std::string& path, ggml_type matrix_type) const {
+  if (parameters_->lora()) {
+    save_adapter(path, shape_, *parameters_, matrix_type);
+  } else {
+    save_model(path, shape_, *parameters_, file_.metadata.get(), matrix_type);
+  }
+}
+
+void Trainer::save_merged(const std::string& path, ggml_type matrix_type) const {
+  if (!parameters_->lora()) throw Error("INVALID_ARGUMENT", "Expected a trainer with adapters to merge");
   save_model(path, shape_, *parameters_, file_.metadata.get(), matrix_type);
 }
 

@@ -19,6 +19,7 @@ struct TrainerOptions {
   int threads = 1;
   int64_t micro_batch_tokens = 2048;  // padded tokens that one worker holds activations for
   AdamWOptions optimizer;
+  std::optional<LoraOptions> lora;  // trains adapters and leaves the model as it is
 };
 
 struct StepResult {
@@ -65,14 +66,15 @@ struct RewardStepResult {
   int64_t tokens = 0;
 };
 
-// Trains all weights of one model. Calls must not overlap. A batch is shared among one worker per thread in a fixed
-// way and their gradients are summed in a fixed order, so equal inputs give equal weights, bit by bit.
+// Trains all weights of one model, or adapters beside them. Calls must not overlap. A batch is shared among one worker
+// per thread in a fixed way and their gradients are summed in a fixed order, so equal inputs give equal weights, bit by
+// bit.
 class Trainer {
  public:
   // A new model with the vocabulary of the GGUF file at `vocabulary_path`.
   static std::unique_ptr<Trainer> create(const std::string& vocabulary_path, ModelShape shape, uint64_t seed,
                                          const std::vector<int32_t>& token_groups, const TrainerOptions& options);
-  // A model or a checkpoint to go on from.
+  // A model or a checkpoint to go on from. Adapters go on from their own file, which `options.lora` names.
   static std::unique_ptr<Trainer> open(const std::string& path, const TrainerOptions& options);
 
   StepResult step(const std::vector<Sequence>& sequences, float learning_rate);
@@ -93,7 +95,10 @@ class Trainer {
   // Final-norm states [sequences, embedding] at one position of each sequence.
   std::vector<float> hidden_states(const std::vector<Sequence>& sequences, const std::vector<int32_t>& positions);
 
+  // The model, or its adapters alone.
   void save(const std::string& path, ggml_type matrix_type) const;
+  // The model with its adapters added to its matrices.
+  void save_merged(const std::string& path, ggml_type matrix_type) const;
   void save_checkpoint(const std::string& path, const std::string& note) const;
 
   const ModelShape& shape() const { return shape_; }
@@ -106,6 +111,7 @@ class Trainer {
 
  private:
   Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& options);
+  void restore(const ModelFile& file);  // the position and the reward head of a checkpoint
 
   using Share = std::vector<std::vector<size_t>>;  // micro-batches of one worker
   std::vector<Share> divide(const std::vector<Sequence>& sequences) const;

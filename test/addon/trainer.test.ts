@@ -192,7 +192,8 @@ async function grmPrompt({ query, responses }: { query: string; responses: strin
   ]);
 }
 
-test("spct train sft fine-tunes on a file, and a finished run leaves its model", async () => {
+/** Runs `spct train sft` on six conversations; what it printed. */
+async function sft(name: string, ...more: string[]): Promise<{ code: number; printed: string[] }> {
   const trainer = await create();
   await trainer.save(file("base.gguf"), "f32");
   const row = {
@@ -203,33 +204,69 @@ test("spct train sft fine-tunes on a file, and a finished run leaves its model",
   };
   await writeFile(file("rows.jsonl"), `${JSON.stringify(row)}\n`.repeat(6));
   const printed: string[] = [];
-  const terminal = {
-    print: (text: string) => void printed.push(text),
-    warn: () => undefined,
-    interactive: false,
-  };
-  const code = await run(
-    [
-      "train",
-      "sft",
-      "--model",
-      file("base.gguf"),
-      "--data",
-      file("rows.jsonl"),
-      "--out",
-      file("tuned.gguf"),
-      "--batch",
-      "2",
-      "--epochs",
-      "2",
-      "--json",
-    ],
-    terminal as never,
-  );
+  const print = (text: string) => void printed.push(text);
+  const terminal = { print, warn: print, interactive: false };
+  const paths = ["--model", file("base.gguf"), "--data", file("rows.jsonl"), "--out", file(name)];
+  const args = ["train", "sft", ...paths, "--batch", "2", "--epochs", "2", "--json", ...more];
+  return { code: await run(args, terminal as never), printed };
+}
+
+test("spct train sft fine-tunes on a file, and a finished run leaves its model", async () => {
+  const { code, printed } = await sft("tuned.gguf");
   expect(code).toBe(0);
   expect(JSON.parse(printed[0]!)).toMatchObject({ finished: true, steps: 6 });
   const tuned = await loadAddon().Trainer.open({ path: file("tuned.gguf") });
   expect(tuned.info.stepsDone).toBe(0);
   const manifest = JSON.parse(await readFile(file("tuned.gguf.manifest.json"), "utf8"));
   expect(manifest).toMatchObject({ kind: "sft", seed: 0, counts: { conversations: 6, steps: 6 } });
+});
+
+describe("adapters", () => {
+  const lora = { rank: 2, alpha: 4 };
+  const batch = () => toBatch(examples(50));
+
+  test("are trained alone, continue from a checkpoint, and merge into the model", async () => {
+    const { Trainer } = loadAddon();
+    await (await create()).save(file("lora_base.gguf"), "q8_0");
+    const path = file("lora_base.gguf");
+    const trainer = await Trainer.open({ path, lora: { ...lora, targets: ["attn_q", "ffn_up"] } });
+    expect(trainer.info.parameters).toBe(2 * (shape.embedding + shape.embedding) + 2 * (32 + 64));
+    await trainer.step(batch(), 1e-2);
+    await trainer.saveCheckpoint(file("lora.checkpoint"), "one");
+    await trainer.step(batch(), 1e-2);
+    const resumed = await Trainer.open({
+      path,
+      lora: { ...lora, targets: ["attn_q", "ffn_up"], adapter: file("lora.checkpoint") },
+    });
+    expect(resumed.info).toMatchObject({ stepsDone: 1, note: "one" });
+    await resumed.step(batch(), 1e-2);
+    const { loss } = await trainer.evaluate(batch());
+    expect((await resumed.evaluate(batch())).loss).toBe(loss);
+    await trainer.saveMerged(file("merged.gguf"), "f32");
+    const merged = await Trainer.open({ path: file("merged.gguf") });
+    expect((await merged.evaluate(batch())).loss).toBeCloseTo(loss, 2);
+  });
+
+  test("wrong use is an error with a code", async () => {
+    const { Trainer } = loadAddon();
+    const path = file("lora_base.gguf");
+    const open = (change: object) => Trainer.open({ path, lora: { ...lora, ...change } });
+    await expect(open({ rank: 0 })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(open({ targets: ["query"] })).rejects.toThrow(/attn_q, .* but received query/);
+    await expect(open({ adapter: path })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(() => open({ rank: "2" })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    expect(() => open({ targets: "attn_q" })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    await expect((await create()).saveMerged(file("x.gguf"), "f32")).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+  });
+
+  test("spct train sft writes a model with them in it, or them alone", async () => {
+    expect((await sft("lora_model.gguf", "--lora-rank", "2")).code).toBe(0);
+    await loadAddon().Trainer.open({ path: file("lora_model.gguf") });
+    expect((await sft("lora.gguf", "--lora-rank", "2", "--lora-adapter")).code).toBe(0);
+    const adapter = { ...lora, adapter: file("lora.gguf") };
+    await loadAddon().Trainer.open({ path: file("base.gguf"), lora: adapter });
+    expect((await sft("none.gguf", "--lora-alpha", "2")).code).toBe(2);
+  });
 });

@@ -97,7 +97,15 @@ static void outer_product_is_its_definition() {
 
 int main() {
   for (const char* architecture : architectures) {
-    gradients_match_slopes(*varied_trainer("train_gradient_test", architecture));
+    const auto trainer = varied_trainer("train_gradient_test", architecture);
+    gradients_match_slopes(*trainer);
+    trainer->save("train_gradient_test.base.gguf", GGML_TYPE_F32);
+    TrainerOptions options;
+    options.lora = LoraOptions();
+    const auto adapted = Trainer::open("train_gradient_test.base.gguf", options);
+    // A new adapter's B is 0, and with it the gradient of A.
+    for (uint32_t seed = 0; seed < 3; ++seed) adapted->step(random_sequences(8, 256, seed), 1e-2f);
+    gradients_match_slopes(*adapted);
   }
   gradients_add_up_over_micro_batches();
   outer_product_is_its_definition();

@@ -1,50 +1,10 @@
 // What the trainer saves is what llama.cpp runs: logits and final-norm states must agree.
 
-#include <llama.h>
-
 #include "check.h"
+#include "llama_logits.h"
 #include "train_fixture.h"
 
 using namespace spct;
-
-struct LlamaResult {
-  std::vector<float> logits;  // of every position
-  std::vector<float> states;
-};
-
-static LlamaResult run_llama(const std::string& path, const std::vector<int32_t>& tokens) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  llama_model* model = llama_model_load_from_file(path.c_str(), llama_model_default_params());
-  LlamaResult result;
-  CHECK(model != nullptr);
-  if (model == nullptr) return result;
-  llama_context_params params = llama_context_default_params();
-  params.n_ctx = 64;
-  params.embeddings = true;
-  params.type_k = params.type_v = GGML_TYPE_F32;
-  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  llama_context* context = llama_init_from_model(model, params);
-  llama_batch batch = llama_batch_init(static_cast<int32_t>(tokens.size()), 0, 1);
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    batch.token[i] = tokens[i];
-    batch.pos[i] = static_cast<llama_pos>(i);
-    batch.n_seq_id[i] = 1;
-    batch.seq_id[i][0] = 0;
-    batch.logits[i] = 1;
-  }
-  batch.n_tokens = static_cast<int32_t>(tokens.size());
-  CHECK(llama_decode(context, batch) == 0);
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const float* logits = llama_get_logits_ith(context, static_cast<int32_t>(i));
-    const float* state = llama_get_embeddings_ith(context, static_cast<int32_t>(i));
-    result.logits.insert(result.logits.end(), logits, logits + 256);
-    result.states.insert(result.states.end(), state, state + llama_model_n_embd(model));
-  }
-  llama_batch_free(batch);
-  llama_free(context);
-  llama_model_free(model);
-  return result;
-}
 
 static void compare(const std::string& path, Trainer& trainer, double tolerance) {
   for (uint32_t seed = 0; seed < 3; ++seed) {
