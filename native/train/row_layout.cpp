@@ -81,8 +81,8 @@ RowCost::RowCost(const ModelShape& shape) {
   const double width = double{1} * shape.head_size() * shape.heads;
   const double kv_width = double{1} * shape.head_size() * shape.kv_heads;
   const double matrices = shape.embedding * (2 * width + 2 * kv_width + 3.0 * shape.feed_forward);
-  // Measured on equal sequences of 32 to 512 tokens: attention's products, with their softmax, take about one and a half
-  // times as long as products of the same size elsewhere.
+  // Measured on equal sequences of 32 to 512 tokens: attention's products, with their softmax, take about one and a
+  // half times as long as products of the same size elsewhere.
   knee = matrices / (1.5 * 2 * width);
   overhead = 16;
 }

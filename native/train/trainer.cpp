@@ -114,9 +114,14 @@ void Trainer::accumulate(const std::vector<Sequence>& sequences,
 double Trainer::update(float learning_rate, double other_squares) {
   std::vector<GradientWorker*> workers;
   for (const auto& worker : workers_) workers.push_back(worker.get());
-  const double norm = adamw_step(*parameters_, workers, options_.optimizer, step_ + 1, learning_rate, other_squares);
-  ++step_;
-  return norm;
+  try {
+    const double norm = adamw_step(*parameters_, workers, options_.optimizer, step_ + 1, learning_rate, other_squares);
+    ++step_;
+    return norm;
+  } catch (...) {
+    for (GradientWorker* worker : workers) worker->clear_gradients();
+    throw;
+  }
 }
 
 StepResult Trainer::evaluate(const std::vector<Sequence>& sequences) {

@@ -118,11 +118,42 @@ static void a_loss_that_is_not_finite_is_an_error_and_leaves_no_gradient() {
   CHECK(all_weights(*trainer) == all_weights(*fresh));
 }
 
+// The loss may be finite and the gradient not: here of a norm that a huge head makes up for.
+static void a_gradient_that_is_not_finite_is_an_error_and_is_forgotten() {
+  const auto trainer = varied_trainer("train_resume_test", "llama");
+  const auto sequences = random_sequences(4, 256, 1);
+  const auto scale = [&](const char* name, float factor) {
+    ggml_tensor* weight = trainer->parameters().weight(name);
+    const std::vector<float> kept = read_tensor(weight);
+    std::vector<float> scaled = kept;
+    for (float& value : scaled) value *= factor;
+    write_tensor(weight, scaled);
+    return kept;
+  };
+  const std::vector<float> head = scale("output.weight", 1e25f);
+  const std::vector<float> norm = scale("output_norm.weight", 1e-25f);
+  CHECK(std::isfinite(trainer->evaluate(sequences).loss));
+  try {
+    trainer->step(sequences, 1e-3f);
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.code() == "LOSS_NOT_FINITE");
+  }
+  CHECK(trainer->steps_done() == 0);
+  write_tensor(trainer->parameters().weight("output.weight"), head);
+  write_tensor(trainer->parameters().weight("output_norm.weight"), norm);
+  const auto fresh = varied_trainer("train_resume_test", "llama");
+  trainer->step(sequences, 1e-3f);
+  fresh->step(sequences, 1e-3f);
+  CHECK(all_weights(*trainer) == all_weights(*fresh));
+}
+
 int main() {
   a_resumed_run_is_the_same_run();
   tokens_of_a_group_start_alike();
   training_lowers_the_loss();
   bad_input_changes_nothing();
   a_loss_that_is_not_finite_is_an_error_and_leaves_no_gradient();
+  a_gradient_that_is_not_finite_is_an_error_and_is_forgotten();
   return check_result();
 }
