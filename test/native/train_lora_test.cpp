@@ -152,7 +152,7 @@ static void bad_input_is_refused() {
 
 int main() {
   for (const char* architecture : architectures) llama_computes_the_same(architecture);
-  for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_Q8_0}) quantized_models_stay_quantized(type);
+  for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0}) quantized_models_stay_quantized(type);
   a_resumed_run_is_the_same_run();
   bad_input_is_refused();
   return check_result();
