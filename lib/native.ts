@@ -43,6 +43,7 @@ export interface NativeEngineOptions {
   contextTokens?: number;
   batchTokens?: number;
   maxSequences?: number;
+  prefixCacheTokens?: number;
   threads?: number;
   gpuLayers?: number;
   flashAttention?: "auto" | "on" | "off";

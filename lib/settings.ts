@@ -129,6 +129,7 @@ const loadReaders = {
   contextTokens: optional(integer(1)),
   batchTokens: optional(integer(1)),
   maxSequences: optional(integer(2, 256)),
+  prefixCacheTokens: optional(integer(0, 2 ** 28)),
   threads: optional(integer(1)),
   gpuLayers: optional(integer(0)),
   flashAttention: optional(choice("auto", "on", "off")),
@@ -157,6 +158,9 @@ export interface LoadOptions {
   batchTokens?: number;
   /** Prompts and samples at once. Default 64. */
   maxSequences?: number;
+  /** Prompts are kept for later calls, the least recently used going first, while all of them have at most so many tokens. A call
+   * that finds its prompt may round differently from one that computes it. Default 0: the same call gives the same text. */
+  prefixCacheTokens?: number;
   /** Default: one for each core. */
   threads?: number;
   /** Layers on the GPU. Default: all, if there is a GPU. */

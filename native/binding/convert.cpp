@@ -70,6 +70,7 @@ ModelOptions to_model_options(const Napi::Object& options) {
   out.context_tokens = integer(options, "contextTokens", out.context_tokens);
   out.batch_tokens = integer(options, "batchTokens", out.batch_tokens);
   out.max_sequences = integer(options, "maxSequences", out.max_sequences);
+  out.prefix_cache_tokens = integer(options, "prefixCacheTokens", out.prefix_cache_tokens);
   out.threads = integer(options, "threads", out.threads);
   out.gpu_layers = integer(options, "gpuLayers", out.gpu_layers);
   out.updatable = options.Get("updatable").ToBoolean();
@@ -88,6 +89,7 @@ ModelOptions to_model_options(const Napi::Object& options) {
   check_range("maxSequences", out.max_sequences, 2, 256);
   check_range("batchTokens", out.batch_tokens, out.max_sequences, 1 << 16);
   check_range("contextTokens", out.context_tokens, 0, 1 << 28);
+  check_range("prefixCacheTokens", out.prefix_cache_tokens, 0, 1 << 28);
   check_range("threads", out.threads, 0, 512);
   return out;
 }

@@ -109,6 +109,7 @@ void Engine::start_arrivals() {
 }
 
 void Engine::run(Alone& alone) {
+  scheduler_.drop_cache();
   try {
     alone.work();
     alone.done.set_value();

@@ -57,7 +57,7 @@ class Engine {
   bool receive();
   void start(GroupRequest request);
   void start_arrivals();
-  static void run(Alone& alone);
+  void run(Alone& alone);
   void cancel_now(int64_t group);
   void step();
   void emit();

@@ -33,11 +33,12 @@ struct Scheduler::Prompt {
   std::vector<int32_t> tokens;
   int32_t sequence = -1;
   int32_t computed = 0;      // tokens that are in the KV cache
-  int32_t users = 0;         // admitted samples, and prompts that will fork from this one
+  int32_t users = 0;         // admitted samples, and prompts that will fork from this one; none: kept for later ones
+  int64_t last_release = 0;  // of the scheduler's count
   Prompt* source = nullptr;  // whose first `shared` tokens are forked before this prompt starts
   int32_t shared = 0;
   std::vector<Sample*> first_draws;          // samples that take their first token from the last row
-  std::shared_ptr<int64_t> tokens_computed;  // of the group that brought the prompt
+  std::shared_ptr<int64_t> tokens_computed;  // of the group that brought the prompt, or took it from the cache
 
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
 };
@@ -143,9 +144,9 @@ Plan Scheduler::plan() {
   if (prompts_.empty() && memory_used_) {
     plan.clear = true;
     removals_.clear();
-    capacity_ = limits_.cells;
     memory_used_ = false;
   }
+  if (active_.empty()) capacity_ = limits_.cells;
   admit();
   plan.removals = std::exchange(removals_, {});
   plan_samples(plan);
@@ -162,15 +163,17 @@ void Scheduler::admit() {
 }
 
 bool Scheduler::admit(Sample& sample) {
-  const auto& request = sample.group.request;
-  const auto& tokens = request.prompts[sample.spec().prompt];
-  const int32_t known = tree_.find(tokens);
-  const size_t sequences = known >= 0 ? 1 : 2;
-  if (free_sequences_.size() < sequences) return false;
-
-  const PrefixTree::Match match = known >= 0 ? PrefixTree::Match{} : tree_.longest(tokens);
-  const int64_t fresh = known >= 0 ? 0 : static_cast<int64_t>(tokens.size()) - match.length;
-  if (cells_reserved() + fresh + sample.budget > capacity_) return false;
+  const auto& tokens = sample.group.request.prompts[sample.spec().prompt];
+  int32_t known;
+  PrefixTree::Match match;
+  while (true) {
+    known = tree_.find(tokens);
+    match = known >= 0 ? PrefixTree::Match{} : tree_.longest(tokens);
+    const size_t sequences = known >= 0 ? 1 : 2;
+    const int64_t fresh = known >= 0 ? 0 : static_cast<int64_t>(tokens.size()) - match.length;
+    if (free_sequences_.size() >= sequences && cells_reserved() + fresh + sample.budget <= capacity_) break;
+    if (!evict(known >= 0 ? known : match.sequence)) return false;
+  }
 
   Prompt* prompt = known >= 0 ? &prompt_at(known) : nullptr;
   if (!prompt) {
@@ -178,7 +181,6 @@ bool Scheduler::admit(Sample& sample) {
     prompt = added.get();
     prompt->tokens = tokens;
     prompt->sequence = take_sequence();
-    prompt->tokens_computed = sample.group.prompt_tokens_computed;
     // The last token is always computed by the prompt itself: its row gives the samples' first tokens.
     prompt->shared = std::min(match.length, prompt->length() - 1);
     if (prompt->shared > 0) {
@@ -188,7 +190,7 @@ bool Scheduler::admit(Sample& sample) {
     tree_.insert(tokens, prompt->sequence);
     prompts_.push_back(std::move(added));
   }
-  ++prompt->users;
+  if (prompt->users++ == 0) prompt->tokens_computed = sample.group.prompt_tokens_computed;
   sample.prompt = prompt;
   sample.sequence = take_sequence();
   reserved_for_samples_ += sample.budget;
@@ -324,6 +326,7 @@ void Scheduler::received(Sample& sample, const Draw& draw) {
 
 void Scheduler::no_space() {
   release_sources();
+  if (evict(-1)) return drop_cache();
   const auto victim = std::find_if(active_.rbegin(), active_.rend(), [](const Sample* s) { return s->forked; });
   if (active_.size() < 2 || victim == active_.rend()) {
     fail("KV_CACHE_FULL", "the KV cache of " + std::to_string(limits_.cells) + " tokens is full");
@@ -339,6 +342,7 @@ void Scheduler::no_space() {
 void Scheduler::fail(const std::string& code, const std::string& message) {
   release_sources();
   for (Sample* sample : std::vector<Sample*>(active_)) finish_with_error(*sample, code, message);
+  drop_cache();
 }
 
 void Scheduler::finish_with_error(Sample& sample, const std::string& code, const std::string& message) {
@@ -386,11 +390,34 @@ void Scheduler::give_up_cells(Sample& sample) {
 
 void Scheduler::release(Prompt& prompt) {
   if (--prompt.users > 0) return;
+  prompt.last_release = ++releases_;
   Prompt* source = prompt.source;
+  if (limits_.prefix_cache_tokens == 0 || prompt.computed < prompt.length()) erase(prompt);
+  while (tree_.size() > limits_.prefix_cache_tokens && evict(-1)) continue;
+  if (source) release(*source);
+}
+
+void Scheduler::erase(Prompt& prompt) {
   tree_.erase(prompt.tokens);
   forget_sequence(prompt.sequence);
   prompts_.erase(std::find_if(prompts_.begin(), prompts_.end(), [&](const auto& p) { return p.get() == &prompt; }));
-  if (source) release(*source);
+}
+
+// Erases the least recently used of the prompts that nothing uses; the spared one only when there is no other.
+bool Scheduler::evict(int32_t spared_sequence) {
+  const auto rank = [&](const Prompt& prompt) {
+    return std::make_pair(prompt.sequence == spared_sequence, prompt.last_release);
+  };
+  Prompt* oldest = nullptr;
+  for (const auto& prompt : prompts_) {
+    if (prompt->users == 0 && (!oldest || rank(*prompt) < rank(*oldest))) oldest = prompt.get();
+  }
+  if (oldest) erase(*oldest);
+  return oldest != nullptr;
+}
+
+void Scheduler::drop_cache() {
+  while (evict(-1)) continue;
 }
 
 // The copies of the plan that was carried out have been made.

@@ -42,6 +42,9 @@ void validate(const GroupRequest& request, const ModelLimits& limits);
 // A prompt takes a sequence of its own and each of its tokens is computed once, by the first prompt that has it; its
 // samples fork from it. A sample is admitted when its whole budget fits, first come first served. Every step decodes
 // all admitted samples and fills the rest of the batch with prompt tokens.
+//
+// With a prefix cache a prompt outlives its samples, so that later prompts fork from it. Such prompts give way, the
+// least recently used first, to whatever needs their cells or sequences.
 class Scheduler {
  public:
   Scheduler(const ModelLimits& limits, const TokenText& text);
@@ -54,8 +57,11 @@ class Scheduler {
   // To be carried out even when the batch is empty. A plan with a batch is answered by one of the three calls below.
   Plan plan();
   void commit(const Plan& plan);  // decoded; draws and heads carry their results
-  void no_space();                // the model had no free cell: the youngest sample gives up its cells and waits
+  void no_space();                // the model had no free cell: cached prompts go, else the youngest sample waits
   void fail(const std::string& code, const std::string& message);  // every admitted sample ends with this error
+
+  // Forgets the prompts that nothing uses.
+  void drop_cache();
 
   // Samples that ended since the last call.
   std::vector<SampleResult> take_results();
@@ -80,6 +86,8 @@ class Scheduler {
   void give_up_cells(Sample& sample);
   void release(Prompt& prompt);
   void release_sources();
+  void erase(Prompt& prompt);
+  bool evict(int32_t spared_sequence);
   void forget_sequence(int32_t sequence);
   int32_t take_sequence();
   Prompt& prompt_at(int32_t sequence);
@@ -102,6 +110,7 @@ class Scheduler {
   int64_t reserved_for_samples_ = 0;
   int64_t capacity_;          // cells; less than the limit after the model ran out of them
   bool memory_used_ = false;  // since it was last cleared
+  int64_t releases_ = 0;
 };
 
 }  // namespace spct

@@ -221,6 +221,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
   limits_.max_sequences = options.max_sequences;
   limits_.batch_tokens = options.batch_tokens;
   limits_.vocabulary = vocabulary_->size();
+  limits_.prefix_cache_tokens = options.prefix_cache_tokens;
   info_.threads = threads;
 }
 

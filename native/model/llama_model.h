@@ -22,8 +22,9 @@ struct ModelOptions {
   int32_t context_tokens = 0;  // KV cells in all; 0: what about 1 GiB holds, from 4,096 to 32,768
   int32_t batch_tokens = 512;
   int32_t max_sequences = 64;  // prompts and samples at once, 2 to 256
-  int32_t threads = 0;         // 0: one per core, or one alone for a very small model
-  int32_t gpu_layers = -1;     // -1: all, when there is a GPU
+  int32_t prefix_cache_tokens = 0;
+  int32_t threads = 0;      // 0: one per core, or one alone for a very small model
+  int32_t gpu_layers = -1;  // -1: all, when there is a GPU
   FlashAttention flash_attention = FlashAttention::automatic;
   bool updatable = false;  // whether load_weights() may be called: weights lie in plain memory, as they are in the file
 };
@@ -103,7 +104,7 @@ struct SystemInfo {
   std::vector<Device> devices;
   std::string instruction_sets;
   std::string llama_commit;  // "unknown" when it was built from a folder without its history
-  bool cuda = false;  // compiled in
+  bool cuda = false;         // compiled in
 };
 
 SystemInfo system_info();

@@ -43,6 +43,7 @@ struct ModelLimits {
   int32_t max_sequences = 0;  // at least 2; a sequence has at most one output row in a batch
   int32_t batch_tokens = 0;   // of one decode() call
   int32_t vocabulary = 0;
+  int32_t prefix_cache_tokens = 0;  // prompts that nothing uses are kept while all prompts have at most so many tokens
   bool has_head = false;
 };
 

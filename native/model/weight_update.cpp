@@ -23,8 +23,8 @@ void check(const WeightView& weight, const ggml_tensor* tensor) {
                                         std::to_string(weight.columns));
   }
   if (!converts(tensor->type)) {
-    throw Error("UNSUPPORTED_MODEL", "Expected F32, F16, BF16 or Q8_0 for " + weight.name + " to be updated but it is " +
-                                         ggml_type_name(tensor->type));
+    throw Error("UNSUPPORTED_MODEL", "Expected F32, F16, BF16 or Q8_0 for " + weight.name +
+                                         " to be updated but it is " + ggml_type_name(tensor->type));
   }
 }
 

@@ -77,6 +77,19 @@ describe("judging with a tiny model", () => {
     expect(usage.promptTokensComputed).toBe(left!.length + right!.length - shared);
   });
 
+  test("keeps prompts for later calls when told to", async () => {
+    const grm = await Grm.load({ model, template: "compact", prefixCacheTokens: 2000 });
+    const computed = [];
+    for (let call = 0; call < 3; call++) {
+      const { samples, usage } = await grm.judge(query, options);
+      expect(samples.every(({ tokens }) => tokens > 0)).toBe(true);
+      computed.push(usage.promptTokensComputed);
+    }
+    await grm.close();
+    expect(computed[0]).toBeGreaterThan(20);
+    expect(computed.slice(1)).toEqual([2, 2]); // the last row of each ordering
+  });
+
   test("carries tokens and their log-probabilities when asked", async () => {
     const grm = await Grm.load({ model, template: "compact" });
     const verdict = await grm.judge(query, { ...options, k: 2, logprobs: true });

@@ -276,6 +276,59 @@ static void a_head_alone_rates_the_end_of_the_prompt() {
   CHECK(run(scheduler, model).size() == 1);
 }
 
+static void a_cache_keeps_prompts_between_calls() {
+  auto all = limits(1000, 8, 64);
+  all.prefix_cache_tokens = 200;
+  FakeModel model(all, scripted_next);
+  Scheduler scheduler(all, model);
+  std::vector<GroupRequest> groups;
+  const auto computed_for = [&](const Tokens& prompt) {
+    const int64_t before = scheduler.stats().prompt_tokens_computed;
+    groups.assign(1, request(0, {prompt}, 3, 10));
+    scheduler.add(groups[0]);
+    const auto results = run(scheduler, model);
+    check_against_reference(results, groups);
+    const int64_t computed = scheduler.stats().prompt_tokens_computed - before;
+    CHECK(results.back().last_of_group && results.back().prompt_tokens_computed == computed);
+    return computed;
+  };
+  const Tokens instructions = range(1, 80), a = range(10, 20), b = range(50, 20), other = range(60, 150);
+  CHECK(computed_for(join({instructions, a})) == 100);
+  CHECK(computed_for(join({instructions, b})) == 20);
+  CHECK(computed_for(join({instructions, a})) == 1);  // its last row, which gives the first tokens
+  CHECK(scheduler.stats().cells_reserved == 120);
+  CHECK(computed_for(other) == 150);  // 270 in all: the two others go
+  CHECK(scheduler.stats().cells_reserved == 150);
+  CHECK(computed_for(instructions) == 80);
+  CHECK(computed_for(other) == 150);
+  CHECK(computed_for(other) == 1);
+  scheduler.drop_cache();
+  CHECK(scheduler.stats().cells_reserved == 0);
+  CHECK(computed_for(other) == 150);
+}
+
+static void a_cache_gives_way() {
+  auto all = limits(128, 4, 64);
+  all.prefix_cache_tokens = 100;
+  FakeModel model(all, scripted_next);
+  Scheduler scheduler(all, model);
+  std::vector<GroupRequest> groups;
+  for (int64_t id = 0; id < 12; ++id) {  // more prompts than sequences, and more tokens than cells
+    groups.push_back(request(id, {range(static_cast<int32_t>(1 + 7 * id), 40)}, 2, 40));
+    scheduler.add(groups.back());
+    if (id % 3 == 2) {
+      const std::vector<SampleResult> results = run(scheduler, model);
+      CHECK(results.size() == 6);
+      for (const auto& result : results) {
+        const auto& group = groups[static_cast<size_t>(result.group)];
+        const auto& seed = group.samples[static_cast<size_t>(result.sample)].seed;
+        CHECK(result.tokens == expected_tokens(group.prompts[0], seed, group.max_tokens));
+      }
+    }
+  }
+  CHECK(scheduler.stats().cells_reserved <= 100);
+}
+
 static void stops_at_the_pattern() {
   const auto all = limits(1024, 16, 64);
   const std::string script = "so \\boxed{8, 5} and more";
@@ -400,8 +453,9 @@ static void random_loads_give_the_reference() {
   std::mt19937 random(11);
   for (int round = 0; round < 200; ++round) {
     const auto cells = static_cast<int32_t>(120 + random() % 400);
-    const auto all =
+    auto all =
         limits(cells, static_cast<int32_t>(2 + random() % 20), static_cast<int32_t>(20 + random() % 60), round % 2);
+    if (round % 3 > 0) all.prefix_cache_tokens = static_cast<int32_t>(random() % cells);
     FakeModel model(all, scripted_next);
     model.no_space_at_step = static_cast<int>(random() % 60);
     Scheduler scheduler(all, model);
@@ -424,6 +478,7 @@ static void random_loads_give_the_reference() {
       scheduler.add(group);
       for (size_t n = random() % 5; n > 0; --n) step(scheduler, model);
       if (random() % 4 == 0) scheduler.cancel(static_cast<int64_t>(random() % groups.size()));
+      if (random() % 8 == 0) scheduler.drop_cache();
     }
     size_t total = 0;
     for (const auto& group : groups) total += group.samples.size();
@@ -443,6 +498,8 @@ static void random_loads_give_the_reference() {
       }
       CHECK(result.meta.has_value() == all.has_head);
     }
+    CHECK(scheduler.stats().cells_reserved <= all.prefix_cache_tokens);
+    scheduler.drop_cache();
     CHECK(scheduler.stats().cells_reserved == 0);
   }
 }
@@ -458,6 +515,8 @@ int main() {
   the_head_sees_a_prompt_without_sampling();
   continuations_are_forced_and_share_their_prompt();
   a_head_alone_rates_the_end_of_the_prompt();
+  a_cache_keeps_prompts_between_calls();
+  a_cache_gives_way();
   stops_at_the_pattern();
   cancels_running_and_waiting_samples();
   a_full_cache_preempts_the_youngest_sample();
