@@ -29,8 +29,8 @@ ggml_type matrix_type(const Napi::Value& value);
 
 // {tokens, lengths, completions}: sequences end to end, their lengths, and where each one's completion begins.
 std::vector<Sequence> to_sequences(const Napi::Value& batch);
-// {advantages, oldLogProbabilities?, referenceLogProbabilities?, mask?}: one advantage for each sequence, the others for
-// each completion token, end to end.
+// {advantages, oldLogProbabilities?, referenceLogProbabilities?, mask?}: one advantage for each sequence, the others
+// for each completion token, end to end.
 std::vector<Rollout> to_rollouts(const Napi::Value& batch, const std::vector<Sequence>& sequences);
 // {loss: "bce" | "bradley_terry", labels?, positions?} beside the batch.
 RewardBatch to_reward_batch(const Napi::Value& batch, const Napi::Value& options);

@@ -31,8 +31,8 @@ ggml_type type_of(const RandomTensor& tensor) {
                                         tensor.name + " in " + tensor.type + " but received " +
                                         std::to_string(tensor.columns));
   }
-  throw Error("INVALID_ARGUMENT", "Expected a type that ggml can quantize to for " + tensor.name + " but received " +
-                                      tensor.type);
+  throw Error("INVALID_ARGUMENT",
+              "Expected a type that ggml can quantize to for " + tensor.name + " but received " + tensor.type);
 }
 
 GgufFile read_vocabulary(const std::string& path) {
@@ -80,8 +80,10 @@ void make_rows(const RandomModel& model, size_t index, ggml_type type, int64_t b
   const size_t row_size = ggml_row_size(type, tensor.columns);
   std::vector<float> row(static_cast<size_t>(tensor.columns), 1.0f);
   for (int64_t i = begin; i < end; ++i) {
-    if (tensor.rows > 0) Noise(model.seed, index, static_cast<uint64_t>(i)).fill(row.data(), tensor.columns, tensor.scale);
-    ggml_quantize_chunk(type, row.data(), out + row_size * static_cast<size_t>(i - begin), 0, 1, tensor.columns, nullptr);
+    if (tensor.rows > 0)
+      Noise(model.seed, index, static_cast<uint64_t>(i)).fill(row.data(), tensor.columns, tensor.scale);
+    ggml_quantize_chunk(type, row.data(), out + row_size * static_cast<size_t>(i - begin), 0, 1, tensor.columns,
+                        nullptr);
   }
 }
 
@@ -98,7 +100,8 @@ void write_tensor(const RandomModel& model, size_t index, ggml_type type, std::o
     for (int64_t begin = first; begin < last; begin += rows_per_thread) {
       char* place = chunk.data() + row_size * static_cast<size_t>(begin - first);
       const int64_t end = std::min(last, begin + rows_per_thread);
-      threads.emplace_back([&model, index, type, begin, end, place] { make_rows(model, index, type, begin, end, place); });
+      threads.emplace_back(
+          [&model, index, type, begin, end, place] { make_rows(model, index, type, begin, end, place); });
     }
     for (auto& thread : threads) thread.join();
     out.write(chunk.data(), static_cast<std::streamsize>(row_size * static_cast<size_t>(last - first)));
@@ -128,21 +131,21 @@ void write_file(const RandomModel& model, const std::vector<ggml_type>& types, c
 void write_random_model(const RandomModel& model) {
   const GgufFile header = read_vocabulary(model.vocabulary_path);
   const GgufFile metadata(
-      gguf_init_from_buffer(model.metadata.data(), model.metadata.size(), {/*no_alloc=*/true, /*ctx=*/nullptr}), gguf_free);
+      gguf_init_from_buffer(model.metadata.data(), model.metadata.size(), {/*no_alloc=*/true, /*ctx=*/nullptr}),
+      gguf_free);
   if (!metadata) throw Error("INVALID_ARGUMENT", "Expected the bytes of a GGUF file for metadata");
   gguf_set_kv(header.get(), metadata.get());
 
-  const TensorContext shapes(ggml_init({ggml_tensor_overhead() * (model.tensors.size() + 1), nullptr, /*no_alloc=*/true}),
-                             ggml_free);
+  const TensorContext shapes(
+      ggml_init({ggml_tensor_overhead() * (model.tensors.size() + 1), nullptr, /*no_alloc=*/true}), ggml_free);
   std::vector<ggml_type> types;
   for (const RandomTensor& tensor : model.tensors) {
     if (gguf_find_tensor(header.get(), tensor.name.c_str()) >= 0) {
       throw Error("INVALID_ARGUMENT", "Expected each tensor once but received " + tensor.name + " again");
     }
     types.push_back(type_of(tensor));
-    ggml_tensor* shape = tensor.rows == 0
-                             ? ggml_new_tensor_1d(shapes.get(), types.back(), tensor.columns)
-                             : ggml_new_tensor_2d(shapes.get(), types.back(), tensor.columns, tensor.rows);
+    ggml_tensor* shape = tensor.rows == 0 ? ggml_new_tensor_1d(shapes.get(), types.back(), tensor.columns)
+                                          : ggml_new_tensor_2d(shapes.get(), types.back(), tensor.columns, tensor.rows);
     ggml_set_name(shape, tensor.name.c_str());
     gguf_add_tensor(header.get(), shape);
   }

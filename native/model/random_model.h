@@ -23,8 +23,9 @@ struct RandomModel {
   int32_t threads = 1;  // the file does not depend on it
 };
 
-// Writes a model of random weights: as large and as slow as a real one, and of no other use. Holds a few rows of one tensor
-// at a time; the file appears whole or not at all. Throws MODEL_NOT_FOUND, NOT_A_GGUF, INVALID_ARGUMENT, WRITE_FAILED.
+// Writes a model of random weights: as large and as slow as a real one, and of no other use. Holds a few rows of one
+// tensor at a time; the file appears whole or not at all. Throws MODEL_NOT_FOUND, NOT_A_GGUF, INVALID_ARGUMENT,
+// WRITE_FAILED.
 void write_random_model(const RandomModel& model);
 
 }  // namespace spct

@@ -140,9 +140,9 @@ double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequen
 double GradientWorker::accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss) {
   const RowLayout layout = plan_rows(sequences, RowCost(shape_));
   const std::vector<int32_t> targets = completion_tokens(sequences);
-  return accumulate_outputs(
-      sequences, layout, completion_positions(sequences, layout), true,
-      [&](float* logits) { return logits_loss(logits, targets.data(), static_cast<int64_t>(targets.size())); });
+  return accumulate_outputs(sequences, layout, completion_positions(sequences, layout), true, [&](float* logits) {
+    return logits_loss(logits, targets.data(), static_cast<int64_t>(targets.size()));
+  });
 }
 
 void GradientWorker::accumulate_states(const std::vector<const Sequence*>& sequences,

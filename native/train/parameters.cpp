@@ -155,6 +155,8 @@ ggml_tensor* Parameters::weight(const std::string& name) const {
 }
 
 std::vector<WeightView> Parameters::views() const {
+  if (lora_)
+    throw Error("INVALID_ARGUMENT", "Expected a trainer of whole weights: merge its adapters into a file first");
   std::vector<WeightView> views;
   for (const Parameter& parameter : parameters_) {
     const ggml_tensor* weight = parameter.weight;

@@ -42,7 +42,7 @@ class Parameters {
   const Parameter& named(const std::string& name) const;
   // A weight, trained or not; null when there is none.
   ggml_tensor* weight(const std::string& name) const;
-  // Of the weights themselves; they change with every step.
+  // Of the weights themselves; they change with every step. Throws Error INVALID_ARGUMENT with adapters.
   std::vector<WeightView> views() const;
   int64_t count() const;  // of trained values
   const std::optional<LoraOptions>& lora() const { return lora_; }

@@ -17,9 +17,10 @@ void check_rollout(const Sequence& sequence, const Rollout& rollout, bool needs_
   const size_t old = rollout.old_log_probabilities.size();
   if (rollout.mask.size() != tokens || (old != tokens && old > 0) ||
       (references != tokens && (needs_reference || references > 0))) {
-    throw Error("INVALID_ARGUMENT", "Expected a mask, an old (or none at all) and (unless beta is 0) a reference "
-                                    "log-probability for " +
-                                        std::to_string(tokens) + " completion tokens");
+    throw Error("INVALID_ARGUMENT",
+                "Expected a mask, an old (or none at all) and (unless beta is 0) a reference "
+                "log-probability for " +
+                    std::to_string(tokens) + " completion tokens");
   }
   if (!std::isfinite(rollout.advantage)) throw Error("INVALID_ARGUMENT", "Expected finite advantages");
   const auto check_values = [&](const std::vector<float>& values) {

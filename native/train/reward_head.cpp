@@ -63,7 +63,8 @@ ScoreHead RewardHead::score_head() const {
 }
 
 std::vector<CheckpointValues> RewardHead::values() const {
-  return {{reward_head_tensor, &weights_}, {first_moments_name, &first_moments_}, {second_moments_name, &second_moments_}};
+  return {
+      {reward_head_tensor, &weights_}, {first_moments_name, &first_moments_}, {second_moments_name, &second_moments_}};
 }
 
 }  // namespace spct
