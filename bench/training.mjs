@@ -38,7 +38,10 @@ function buildFinetune() {
   const program = join(folder, "bin", "llama-finetune");
   if (existsSync(program)) return program;
   if (!existsSync(join(root, ".cache", "llama.cpp"))) {
-    execFileSync(process.execPath, [join(root, "scripts", "fetch-llama.mjs"), join(root, ".cache", "llama.cpp")]);
+    execFileSync(process.execPath, [
+      join(root, "scripts", "fetch-llama.mjs"),
+      join(root, ".cache", "llama.cpp"),
+    ]);
   }
   const off = ["BUILD_SHARED_LIBS", "LLAMA_OPENSSL"];
   for (const part of ["TESTS", "TOOLS", "SERVER", "APP"]) off.push(`LLAMA_BUILD_${part}`);
@@ -187,8 +190,26 @@ if (values.ours !== undefined) {
         measure(
           program,
           [
-            ...["-m", join(folder, "model.gguf"), "-f", join(folder, "text.txt"), "-o", join(folder, "theirs.gguf")],
-            ...["-c", size, "-b", size, "-ub", size, "-t", String(options.threads), "-tb", String(options.threads)],
+            ...[
+              "-m",
+              join(folder, "model.gguf"),
+              "-f",
+              join(folder, "text.txt"),
+              "-o",
+              join(folder, "theirs.gguf"),
+            ],
+            ...[
+              "-c",
+              size,
+              "-b",
+              size,
+              "-ub",
+              size,
+              "-t",
+              String(options.threads),
+              "-tb",
+              String(options.threads),
+            ],
             ...["-epochs", "1", "-val-split", "0", "-lr", String(rate)],
           ],
           tokens,
@@ -200,7 +221,8 @@ if (values.ours !== undefined) {
       for (const name of Object.keys(contenders)) rounds[name].push(await contenders[name]());
     }
     const ratios = (name) => rounds.ours.map((ours, round) => ours[name] / rounds.llamaFinetune[round][name]);
-    const middle = (numbers) => Number(numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)].toFixed(2));
+    const middle = (numbers) =>
+      Number(numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)].toFixed(2));
     const result = {
       machine: `${cpus()[0].model}, ${cpus().length} cores, load ${before.toFixed(1)} to ${loadavg()[0].toFixed(1)}`,
       ...options,

@@ -25,7 +25,7 @@ import { type Figures, judgeAll, singleAuc, voteAccuracy } from "./figures.js";
 export interface StudyOptions extends StageOptions {
   /** Folder of the shipped judge. */
   models: string;
-  /** Held-out pairs for each row. */
+  /** Held-out pairs of the stages; ablations and baselines are judged on half of them. */
   items: number;
 }
 
@@ -104,23 +104,34 @@ function rftVariant(id: string, title: string, changes: Partial<RftOptions>, sam
   };
 }
 
+/** Reinforcement of an ablation is shorter than the judge's, to fit into the time. */
+const shorter = { schedule: { ...defaultRecipe.rl.schedule, steps: 40 } };
+
 async function withoutPrinciples(options: StudyOptions): Promise<RowResult> {
   const path = join(options.workFolder, "no-principles.gguf");
   const tuned = join(options.workFolder, "no-principles-rft.gguf");
   const items = stageItems().map((item): RlItem => ({ ...item, principles: false }));
   const counts = await makeRft(base(options), tuned, options, { items });
-  if (!existsSync(path)) await makeRl(tuned, path, await hardItems(items, `${tuned}.samples.jsonl`), options);
+  if (!existsSync(path))
+    await makeRl(tuned, path, await hardItems(items, `${tuned}.samples.jsonl`), options, shorter);
   return {
-    figures: await measureGrm(path, [1, 8, 32], options, { principles: false }),
+    figures: await measureGrm(path, [1, 8], options, { principles: false }),
     counts,
     n: options.items,
   };
 }
 
+async function withRft(options: StudyOptions): Promise<RowResult> {
+  const path = join(options.workFolder, "short-rl.gguf");
+  const items = await hardItems(stageItems(), `${rftPath(options)}.samples.jsonl`);
+  if (!existsSync(path)) await makeRl(rftPath(options), path, items, options, shorter);
+  return { figures: await measureGrm(path, [1, 8], options), n: options.items };
+}
+
 async function withoutRft(options: StudyOptions): Promise<RowResult> {
   const path = join(options.workFolder, "no-rft.gguf");
   const items = await hardItems(stageItems(), `${rftPath(options)}.samples.jsonl`);
-  if (!existsSync(path)) await makeRl(base(options), path, items, options);
+  if (!existsSync(path)) await makeRl(base(options), path, items, options, shorter);
   return { figures: await measureGrm(path, [1, 8], options), n: options.items };
 }
 
@@ -275,11 +286,16 @@ async function singleInput(options: StudyOptions): Promise<RowResult> {
   return { figures: {}, auc, n: items.length };
 }
 
-export const studyRows: readonly Row[] = [
+/** A row on half of the items. */
+function onHalf(row: Row): Row {
+  return { ...row, run: (options) => row.run({ ...options, items: Math.ceil(options.items / 2) }) };
+}
+
+const stages: readonly Row[] = [
   {
     ...{ id: "base", group: "stages", title: "base, before any of the paper's stages" },
     run: async (options) => ({
-      figures: await measureGrm(base(options), [1, 8, 32], options),
+      figures: await measureGrm(base(options), [1, 8], options),
       n: options.items,
     }),
   },
@@ -287,7 +303,7 @@ export const studyRows: readonly Row[] = [
     ...{ id: "rft", group: "stages", title: "rejective fine-tuning" },
     run: async (options) => ({
       counts: await makeRft(base(options), rftPath(options), options),
-      figures: await measureGrm(rftPath(options), [1, 8, 32], options),
+      figures: await measureGrm(rftPath(options), [1, 8], options),
       n: options.items,
     }),
   },
@@ -302,17 +318,21 @@ export const studyRows: readonly Row[] = [
       n: options.items,
     }),
   },
+];
+
+const compared: readonly Row[] = [
+  { id: "short-rl", group: "ablations", title: "nothing left out, 40 steps of reinforcement", run: withRft },
   {
-    id: "no-principles",
-    group: "ablations",
-    title: "without principles, both stages",
-    run: withoutPrinciples,
+    ...{ id: "no-principles", group: "ablations", run: withoutPrinciples },
+    title: "without principles, 40 steps of reinforcement",
   },
-  { id: "no-rft", group: "ablations", title: "reinforcement without rejective fine-tuning", run: withoutRft },
+  {
+    ...{ id: "no-rft", group: "ablations", run: withoutRft },
+    title: "without rejective fine-tuning, 40 steps of reinforcement",
+  },
   rftVariant("no-rejection", "fine-tuning without rejection", { rejection: false }, true),
   rftVariant("no-hints", "fine-tuning without hints", { hints: "without" }),
   rftVariant("hints-only", "fine-tuning on hinted judgements only", { hints: "only" }),
-  rftVariant("no-general", "fine-tuning without general rows", { general: undefined }, true),
   { id: "scalar", group: "baselines", title: "Bradley-Terry scalar", run: scalar },
   { id: "pairwise-scalar", group: "baselines", title: "pairwise scalar", run: pairwiseScalar },
   { id: "semi-scalar", group: "baselines", title: "semi-scalar: critique, then a head", run: semiScalar },
@@ -320,3 +340,5 @@ export const studyRows: readonly Row[] = [
   { id: "lists", group: "input", title: "three and four responses", run: listInput },
   { id: "singles", group: "input", title: "one response", run: singleInput },
 ];
+
+export const studyRows: readonly Row[] = [...stages, ...compared.map(onHalf)];
