@@ -1,5 +1,5 @@
-// What this machine does at best: memory bandwidth by a triad over arrays that fit in no cache, multiply-add throughput of
-// its vector units in registers, and ggml's own matrix product, which has to load what it multiplies.
+// What this machine does at best: memory bandwidth by a triad over arrays that fit in no cache, multiply-add throughput
+// of its vector units in registers, and ggml's own matrix product, which has to load what it multiplies.
 //   machine_limits [threads] [rounds]      prints one JSON object; each figure is the best of the rounds
 #include <algorithm>
 #include <chrono>
@@ -96,9 +96,8 @@ double register_rate(int threads, int rounds, int lanes, Step step) {
 void print_vector_rates(int threads, int rounds) {
 #if defined(__AVX512F__)
   const __m512 x = _mm512_set1_ps(0.5f);
-  std::printf(",\"f32\":%.4g", register_rate<__m512>(threads, rounds, 16, [x](__m512 sum) {
-                return _mm512_fmadd_ps(x, x, sum);
-              }));
+  std::printf(",\"f32\":%.4g",
+              register_rate<__m512>(threads, rounds, 16, [x](__m512 sum) { return _mm512_fmadd_ps(x, x, sum); }));
 #elif defined(__FMA__)
   using Vector = float __attribute__((vector_size(32)));
   const Vector x = Vector{} + 0.5f;
@@ -106,15 +105,13 @@ void print_vector_rates(int threads, int rounds) {
 #endif
 #if defined(__AVX512BF16__)
   const auto y = (__m512bh)_mm512_set1_epi32(0x3f003f00);
-  std::printf(",\"bf16\":%.4g", register_rate<__m512>(threads, rounds, 32, [y](__m512 sum) {
-                return _mm512_dpbf16_ps(sum, y, y);
-              }));
+  std::printf(",\"bf16\":%.4g",
+              register_rate<__m512>(threads, rounds, 32, [y](__m512 sum) { return _mm512_dpbf16_ps(sum, y, y); }));
 #endif
 #if defined(__AVX512VNNI__)
   const __m512i z = _mm512_set1_epi32(0x01010101);
-  std::printf(",\"int8\":%.4g", register_rate<__m512i>(threads, rounds, 64, [z](__m512i sum) {
-                return _mm512_dpbusd_epi32(sum, z, z);
-              }));
+  std::printf(",\"int8\":%.4g",
+              register_rate<__m512i>(threads, rounds, 64, [z](__m512i sum) { return _mm512_dpbusd_epi32(sum, z, z); }));
 #endif
 }
 

@@ -1,4 +1,5 @@
-// What sampling and the score head add to one decoding step: their time for all rows of a batch, on the engine's threads.
+// What sampling and the score head add to one decoding step: their time for all rows of a batch, on the engine's
+// threads.
 //   step_share [threads] [rows] [vocabulary] [embedding] [rounds]      prints one JSON object, milliseconds
 #include <algorithm>
 #include <chrono>

@@ -189,9 +189,8 @@ void LlamaModel::make_context(const ModelOptions& options) {
   switch (options.flash_attention) {
     case FlashAttention::automatic:
       // The CPU's flash attention goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
-      params.flash_attn_type = is_tiny(model_.get()) && !uses_gpu(options.gpu_layers)
-                                   ? LLAMA_FLASH_ATTN_TYPE_DISABLED
-                                   : LLAMA_FLASH_ATTN_TYPE_AUTO;
+      params.flash_attn_type = is_tiny(model_.get()) && !uses_gpu(options.gpu_layers) ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                                                                                      : LLAMA_FLASH_ATTN_TYPE_AUTO;
       break;
     case FlashAttention::on: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED; break;
     case FlashAttention::off: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; break;
