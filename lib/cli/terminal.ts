@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 
 /** Where a command writes. Results go to standard output, everything else to standard error. */
@@ -6,6 +7,8 @@ export interface Terminal {
   warn(text: string): void;
   /** All of standard input. */
   readInput(): Promise<string>;
+  /** Shows a question and waits for a line. */
+  ask(question: string): Promise<string>;
   /** Whether nobody pipes anything into standard input. */
   readonly inputIsTerminal: boolean;
   /** Whether a person watches standard error, so that a spinner makes sense. */
@@ -28,6 +31,14 @@ export const processTerminal: Terminal = {
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) chunks.push(chunk);
     return Buffer.concat(chunks).toString("utf8");
+  },
+  ask: async (question) => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return await lines.question(question);
+    } finally {
+      lines.close();
+    }
   },
   inputIsTerminal: process.stdin.isTTY === true,
   interactive: process.stderr.isTTY === true,
