@@ -138,7 +138,9 @@ function readFailure(path: string, line: number, error: Error): SpctError {
   if ("code" in error && error.code === "ENOENT") {
     return new SpctError("FILE_NOT_FOUND", `No such file: ${path}`, { cause: error });
   }
-  return new SpctError("BAD_RECORD", `${path}:${line}: the file cannot be read on: ${error.message}`, { cause: error });
+  return new SpctError("BAD_RECORD", `${path}:${line}: the file cannot be read on: ${error.message}`, {
+    cause: error,
+  });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -97,7 +97,11 @@ export function registerEval(program: Command, invocation: Invocation): void {
       toInteger,
     )
     .option("--k-meta <m>", "how many samples the meta RM lets into the vote (default: half)", toInteger)
-    .option("--ties <policy>", "lose, share or random: what a tie at the top counts as, a draw for random", "share")
+    .option(
+      "--ties <policy>",
+      "lose, share or random: what a tie at the top counts as, a draw for random",
+      "share",
+    )
     .option(
       "--unvoted <policy>",
       "wrong or skip: what an item without a vote is in scores and curve",
@@ -111,7 +115,10 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--no-report", "only figures: no report.html, report.md and charts")
     .option("--name <text>", "name of the judge in the report and in result files")
     .option("--json", "print the figures as JSON")
-    .option("--model <path>", "the judge to run: a GGUF, or hf:<owner>/<name>:<quant> (default: the one that ships with the package)")
+    .option(
+      "--model <path>",
+      "the judge to run: a GGUF, or hf:<owner>/<name>:<quant> (default: the one that ships with the package)",
+    )
     .option(
       "--engine <url>",
       "a server (vLLM, SGLang, llama-server) that has --model; its key in SPCT_API_KEY",
@@ -250,7 +257,10 @@ function loadOptions({
   const options = { meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
   if (engine === undefined) return { ...options, model };
   if (model === undefined)
-    throw new SpctError("INVALID_ARGUMENT", "Expected --model beside --engine: the server's name for its model");
+    throw new SpctError(
+      "INVALID_ARGUMENT",
+      "Expected --model beside --engine: the server's name for its model",
+    );
   return { ...options, remote: { url: engine, model, apiKey: process.env.SPCT_API_KEY } };
 }
 

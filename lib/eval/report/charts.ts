@@ -119,7 +119,8 @@ function cost(metrics: Metrics): Plan {
   return {
     name: "cost",
     title: "What accuracy costs",
-    caption: "Accuracy by the tokens generated for one item; each point is one k, named at the better of its two.",
+    caption:
+      "Accuracy by the tokens generated for one item; each point is one k, named at the better of its two.",
     rows: rows.map((row) => ({ ...row, name: isBest(row) ? row.k : "" })),
     spec: {
       encoding: {
