@@ -41,7 +41,8 @@ export const processTerminal: Terminal = {
     }
   },
   inputIsTerminal: process.stdin.isTTY === true,
-  interactive: process.stderr.isTTY === true,
+  // A terminal that does not know its width makes the spinner count lines without end.
+  interactive: process.stderr.isTTY === true && process.stderr.columns > 0,
   width: Math.min(100, Math.max(40, process.stdout.columns ?? 80)),
   color: process.stdout.isTTY === true && !process.env.NO_COLOR,
 };

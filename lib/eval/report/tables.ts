@@ -186,7 +186,7 @@ function comparisonTable(comparison: Comparison): Table {
   const { items, difference, onlyThis, onlyOther, p, kappa, kappaInterval } = comparison;
   return {
     title: "Against the other judge",
-    caption: `On the ${items} items that both decided. p is of the exact McNemar test.`,
+    caption: `On the ${items} items that both decided. Counts, p (exact McNemar test) and kappa leave out items in which one of the two is tied.`,
     columns: ["", "value", "95% interval"],
     rows: [
       ["accuracy", percent(comparison.accuracy), range(comparison.accuracyInterval)],
