@@ -80,6 +80,10 @@ export class RocCounts {
     }
   }
 
+  #sorted() {
+    return [...this.#counts].sort(([left], [right]) => left - right);
+  }
+
   get positives(): number {
     return [...this.#counts.values()].reduce((sum, { positives }) => sum + positives, 0);
   }
@@ -88,13 +92,16 @@ export class RocCounts {
     return [...this.#counts.values()].reduce((sum, { negatives }) => sum + negatives, 0);
   }
 
+  /** The same whatever the order of the values: all sums are of whole and half counts. */
   area(): number | null {
-    const { positives } = this;
-    if (positives === 0 || this.negatives === 0) return null;
-    let won = 0;
-    const share = this.shares();
-    for (const [value, here] of this.#counts) won += here.positives * share(value).ofNegatives;
-    return won / positives;
+    const { positives, negatives } = this;
+    if (positives === 0 || negatives === 0) return null;
+    let [won, negativesBelow] = [0, 0];
+    for (const [, here] of this.#sorted()) {
+      won += here.positives * (negativesBelow + here.negatives / 2);
+      negativesBelow += here.negatives;
+    }
+    return won / (positives * negatives);
   }
 
   /** Of a value that was added: the share of the positives and that of the negatives that are below it, equal ones counting
@@ -103,7 +110,7 @@ export class RocCounts {
     const { positives, negatives } = this;
     const shares = new Map<number, { ofPositives: number; ofNegatives: number }>();
     let [positivesBelow, negativesBelow] = [0, 0];
-    for (const [value, here] of [...this.#counts].sort(([left], [right]) => left - right)) {
+    for (const [value, here] of this.#sorted()) {
       shares.set(value, {
         ofPositives: (positivesBelow + here.positives / 2) / positives,
         ofNegatives: (negativesBelow + here.negatives / 2) / negatives,
