@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Sampling } from "./engine/engine.js";
 import { SpctError } from "./errors.js";
 import { integer, optional, readOptions, text } from "./options.js";
+import { downloadedModel, isPublishedModel } from "./pull/models.js";
 import { samplingReaders } from "./settings.js";
 
 /** What a judge recommends for itself, in a JSON file beside its GGUF (`judge.gguf`, `judge.json`). */
@@ -28,7 +29,7 @@ export const defaultModelPath = fileURLToPath(new URL("../models/default.gguf", 
  * for no meta RM, or undefined for the head beside the model if there is one.
  */
 export async function findModel(model: string, meta: string | null | undefined): Promise<ModelFiles> {
-  const modelPath = model === "default" ? defaultModelPath : model;
+  const modelPath = pathOf(model);
   if (!existsSync(modelPath)) {
     throw new SpctError("MODEL_NOT_FOUND", `No such file: ${modelPath}`);
   }
@@ -38,6 +39,16 @@ export async function findModel(model: string, meta: string | null | undefined):
     headPath: findHead(`${stem}.head.gguf`, meta),
     manifest: await readManifest(`${stem}.json`),
   };
+}
+
+/** "default", `hf:owner/name:quant` as `spct pull` has put it, or a path. */
+function pathOf(model: string): string {
+  if (model === "default") return defaultModelPath;
+  if (!isPublishedModel(model)) return model;
+  const path = downloadedModel(model);
+  if (path !== undefined) return path;
+  const how = `\`spct pull ${model}\` downloads it after asking`;
+  throw new SpctError("MODEL_NOT_FOUND", `${model} is not on this machine: ${how}`);
 }
 
 function findHead(beside: string, meta: string | null | undefined): string | undefined {

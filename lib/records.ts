@@ -120,23 +120,27 @@ async function* readLines(path: string): AsyncGenerator<string> {
   const input: Readable = path.endsWith(".gz") ? pipeline(file, createGunzip(), () => undefined) : file;
   input.setEncoding("utf8");
   let rest = "";
+  let whole = 0;
   try {
     for await (const chunk of input) {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop()!;
       yield* lines;
+      whole += lines.length;
     }
   } catch (error) {
-    throw error instanceof Error ? readFailure(path, error) : error;
+    throw error instanceof Error ? readFailure(path, whole + 1, error) : error;
   }
   if (rest !== "") yield rest;
 }
 
-function readFailure(path: string, error: Error): SpctError {
+function readFailure(path: string, line: number, error: Error): SpctError {
   if ("code" in error && error.code === "ENOENT") {
     return new SpctError("FILE_NOT_FOUND", `No such file: ${path}`, { cause: error });
   }
-  return new SpctError("BAD_RECORD", `${path} cannot be read: ${error.message}`, { cause: error });
+  return new SpctError("BAD_RECORD", `${path}:${line}: the file cannot be read on: ${error.message}`, {
+    cause: error,
+  });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

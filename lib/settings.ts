@@ -139,7 +139,8 @@ const loadReaders = {
 
 /** Options of loading a judge. */
 export interface LoadOptions {
-  /** "default" for the judge that ships with the package, or the path of a GGUF. */
+  /** "default" for the judge that ships with the package, the path of a GGUF, or `hf:owner/name:quant` for one that `spct pull`
+   * has downloaded. */
   model?: string;
   /** "fused" for the head beside the model, the path of a head file, or null for no meta RM. Default: the head beside the model
    * if there is one. */

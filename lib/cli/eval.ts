@@ -1,12 +1,14 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { invalidArgument, SpctError } from "../errors.js";
+import { SpctError } from "../errors.js";
 import type { Benchmark } from "../eval/benchmark.js";
 import { benchmarks, findBenchmark } from "../eval/benchmarks/index.js";
 import { type Comparison, CreditsById, compareWith } from "../eval/compare.js";
 import { controlled, controls, findControlled } from "../eval/controls.js";
 import { BadRows, type EvaluateOptions, evaluate } from "../eval/evaluate.js";
 import { isTied, type Metrics } from "../eval/evaluation.js";
+import { hashPath } from "../eval/hash.js";
 import { findJudgeKind, judgeKinds } from "../eval/judges/index.js";
 import { Browser } from "../eval/report/browser.js";
 import { writeReport } from "../eval/report/write.js";
@@ -22,7 +24,8 @@ import type { Invocation, Terminal } from "./terminal.js";
 import { voteReaders } from "./vote.js";
 
 interface EvalFlags {
-  data: string;
+  /** Null: measured by what the judgements say themselves. */
+  data: string | null;
   from?: string;
   against?: string;
   out?: string;
@@ -64,12 +67,13 @@ const defaultSamples = 8;
 
 const description = `Measure a judge on a benchmark.
 
-With --from, recorded judgements (.jsonl or .jsonl.gz) are measured; otherwise a judge is run into --out, and resumed there
-when it was interrupted. Benchmarks:
-${benchmarks.map(({ name, title, source }) => `  ${name.padEnd(16)} ${title}${source === "" ? "" : `, ${source}`}`).join("\n")}
+With --from, recorded judgements (.jsonl or .jsonl.gz) are measured. Otherwise a judge is run into --out; the same command goes on with a run that was interrupted.
 
-Judges:
-${judgeKinds.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join("\n")}
+Benchmarks ("spct pull dataset:<benchmark>" says where one is published, and downloads it after asking):
+${benchmarks.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`).join("\n")}
+
+Judges (--judge):
+${judgeKinds.map(({ name, summary }) => `  ${name.padEnd(20)} ${summary}`).join("\n")}
 
 Rows of "custom" are JSON lines:
   {"id","query","responses":[...],"label":0|[...]|null,"subset"?,"reference"?,"principles"?,"metadata"?}`;
@@ -79,7 +83,7 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .command("eval")
     .summary("Measure a judge on a benchmark.")
     .description(description)
-    .argument("<benchmark>", `one of ${benchmarks.map(({ name }) => name).join(", ")}`)
+    .argument("<benchmark>", "one of the benchmarks above")
     .requiredOption("--data <path>", "its rows: a file (.json, .jsonl, .parquet, .gz) or a folder of them")
     .option("--from <path>", "recorded judgements, instead of running a judge")
     .option("--against <path>", "other recorded judgements of the same data, for paired tests")
@@ -93,8 +97,16 @@ export function registerEval(program: Command, invocation: Invocation): void {
       toInteger,
     )
     .option("--k-meta <m>", "how many samples the meta RM lets into the vote (default: half)", toInteger)
-    .option("--ties <policy>", "a tie at the top loses, counts its share, or is drawn at random", "share")
-    .option("--unvoted <policy>", "an item without a vote is wrong, or left out (skip)", "wrong")
+    .option(
+      "--ties <policy>",
+      "lose, share or random: what a tie at the top counts as, a draw for random",
+      "share",
+    )
+    .option(
+      "--unvoted <policy>",
+      "wrong or skip: what an item without a vote is in scores and curve",
+      "wrong",
+    )
     .option("--aggregate <how>", "sum (Eq. 14) or mean over the samples", "sum")
     .option("--seed <n>", "of samples and draws", toInteger, 0)
     .option("--limit <n>", "only the first n items", toInteger)
@@ -103,7 +115,10 @@ export function registerEval(program: Command, invocation: Invocation): void {
     .option("--no-report", "only figures: no report.html, report.md and charts")
     .option("--name <text>", "name of the judge in the report and in result files")
     .option("--json", "print the figures as JSON")
-    .option("--model <path>", "the judge to run (default: the one that ships with the package)")
+    .option(
+      "--model <path>",
+      "the judge to run: a GGUF, or hf:<owner>/<name>:<quant> (default: the one that ships with the package)",
+    )
     .option(
       "--engine <url>",
       "a server (vLLM, SGLang, llama-server) that has --model; its key in SPCT_API_KEY",
@@ -134,28 +149,46 @@ export function registerEval(program: Command, invocation: Invocation): void {
     });
   program
     .command("report")
-    .description("Measure and draw a run folder again, from its judgements alone.")
+    .summary("Measure and draw a run folder again.")
+    .description(
+      "Measure and draw a run folder again, from its judgements alone: nothing is judged. The data adds the texts of items and the lengths of responses; without it these are left out.",
+    )
     .argument("<folder>", "run folder of spct eval")
+    .option("--data <path>", "its rows (default: where they were when it was judged)")
     .option("--json", "print the figures as JSON")
-    .action(async (folder: string, { json }: { json?: boolean }) => {
-      const manifest = await readManifest(folder);
-      if (manifest === undefined)
-        throw new SpctError("FILE_NOT_FOUND", `No such file: ${join(folder, "manifest.json")}`);
-      const { benchmark, data, judge } = manifest.about;
-      const flags = {
-        data,
-        from: join(folder, "judgements.jsonl"),
-        out: folder,
-        name: judge,
-        report: true,
-        json,
-      };
-      const part = manifest.identity.part as EvaluateOptions;
-      invocation.exitCode = await measure(findControlled(benchmark), flags, invocation.terminal, {
-        ...part,
-        skipBad: true,
-      });
+    .action(async (folder: string, flags: ReportFlags) => {
+      invocation.exitCode = await reportCommand(folder, flags, invocation.terminal);
     });
+}
+
+interface ReportFlags {
+  data?: string;
+  json?: boolean;
+}
+
+async function reportCommand(
+  folder: string,
+  { data: given, json }: ReportFlags,
+  terminal: Terminal,
+): Promise<number> {
+  const manifest = await readManifest(folder);
+  if (manifest === undefined)
+    throw new SpctError(
+      "FILE_NOT_FOUND",
+      `No such file: ${join(folder, "manifest.json")}, which every run folder of spct eval has`,
+    );
+  const { benchmark, judge: name } = manifest.about;
+  const data = given ?? manifest.about.data;
+  const known = existsSync(data);
+  if (!known && given !== undefined) throw new SpctError("FILE_NOT_FOUND", `No such file: ${given}`);
+  if (!known)
+    terminal.warn(`spct: ${data} is not there any more: measured without it (--data names another place)`);
+  else if ((await hashPath(data)) !== manifest.identity.data)
+    throw new SpctError("RUN_MISMATCH", `${data} is not the data that was judged into ${folder}`);
+  const from = join(folder, "judgements.jsonl");
+  const flags = { data: known ? data : null, from, out: folder, name, report: true, json };
+  const part = manifest.identity.part as EvaluateOptions;
+  return measure(findControlled(benchmark), flags, terminal, { ...part, skipBad: true });
 }
 
 async function evalCommand(benchmark: Benchmark, flags: EvalFlags, terminal: Terminal): Promise<number> {
@@ -194,7 +227,7 @@ async function judgeInto(
   });
   try {
     const bad = new BadRows();
-    const judgements = await run(benchmark, flags.data, judge, out, {
+    const judgements = await run(benchmark, flags.data!, judge, out, {
       limit: options.limit,
       shard: options.shard,
       onBad: options.skipBad ? bad.add : undefined,
@@ -224,7 +257,10 @@ function loadOptions({
   const options = { meta: meta === "none" ? null : meta, template, isolation, threads, gpuLayers };
   if (engine === undefined) return { ...options, model };
   if (model === undefined)
-    throw invalidArgument("model", "the name that the server has for its model", model);
+    throw new SpctError(
+      "INVALID_ARGUMENT",
+      "Expected --model beside --engine: the server's name for its model",
+    );
   return { ...options, remote: { url: engine, model, apiKey: process.env.SPCT_API_KEY } };
 }
 
@@ -253,7 +289,7 @@ async function measure(
         if (++items % 1000 === 0) progress.say(`Measuring, ${items} items, ${formatShare(soFar)}`);
       },
     });
-    if (credits !== undefined) comparison = await compareWith(credits, benchmark, data, against!, options);
+    if (credits !== undefined) comparison = await compareWith(credits, benchmark, data!, against!, options);
     if (out !== undefined) {
       progress.say("Drawing the report");
       await writeReport(out, { metrics, comparison, benchmark, judge: name, browser, report: flags.report });

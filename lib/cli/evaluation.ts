@@ -1,7 +1,7 @@
 import type { Benchmark, Score } from "../eval/benchmark.js";
 import type { Comparison } from "../eval/compare.js";
 import type { MeasuredFigures, Metrics } from "../eval/evaluation.js";
-import type { Interval } from "../eval/statistics.js";
+import type { Estimate, Interval } from "../eval/statistics.js";
 import { printable, styler, type Terminal } from "./terminal.js";
 
 type Layout = Pick<Terminal, "width" | "color">;
@@ -57,16 +57,17 @@ function formatCaveats({
       "samples without scores",
       `${validity.invalid} of ${validity.samples} (${percent(validity.invalidShare)})`,
     ],
-    ["items without a vote", String(skipped)],
+    ["… that open as a refusal", percent(validity.refusals.value)],
+    ["items without a vote", skipped === 0 ? "0" : `${skipped}, left out by subset`],
     [
       "tied votes",
       `${ties}; ties lose ${percent(tiePolicies.lose.accuracy)}, share ${percent(tiePolicies.share.accuracy)}, drawn ${percent(tiePolicies.random.accuracy)}`,
     ],
     ["same choice in both orders", `${percent(consistency.value)} ${range(consistency.interval)}`],
     ["choose the first shown", `${percent(firstShown.value)} ${range(firstShown.interval)}`],
-    ["points per doubled length", points(bias.length.slope, bias.length.interval)],
-    ["points per doubled markup", points(bias.style.slope, bias.style.interval)],
-    ["agreement among samples", agreement.amongSamples === null ? "-" : agreement.amongSamples.toFixed(3)],
+    ["points per doubled length", decimal(bias.length.slope)],
+    ["points per doubled markup", decimal(bias.style.slope)],
+    ["kappa among samples", decimal(agreement.amongSamples)],
   ];
   if (everyPair.count > 0)
     lines.push(["right wins each of its pairs", `${percent(everyPair.value)} ${range(everyPair.interval)}`]);
@@ -91,7 +92,7 @@ function range(interval: Interval | null): string {
   return interval === null ? "" : `${(100 * interval[0]).toFixed(1)} to ${(100 * interval[1]).toFixed(1)}`;
 }
 
-function points(value: number | null, interval: Interval | null): string {
+function decimal({ value, interval }: Estimate): string {
   if (value === null) return "-";
   return `${value.toFixed(3)}${interval === null ? "" : ` (${interval[0].toFixed(3)} to ${interval[1].toFixed(3)})`}`;
 }

@@ -6,6 +6,7 @@ import { registerDoctor } from "./doctor.js";
 import { registerEval } from "./eval.js";
 import { registerExtract } from "./extract.js";
 import { registerJudge } from "./judge.js";
+import { registerPull } from "./pull.js";
 import { type Invocation, processTerminal, type Terminal } from "./terminal.js";
 import { registerTrain } from "./train.js";
 import { registerVote } from "./vote.js";
@@ -31,6 +32,7 @@ export async function run(args: readonly string[], terminal: Terminal = processT
     registerVote,
     registerExtract,
     registerEval,
+    registerPull,
     registerBench,
     registerDoctor,
     registerTrain,

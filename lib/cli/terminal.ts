@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 
 /** Where a command writes. Results go to standard output, everything else to standard error. */
@@ -6,6 +7,8 @@ export interface Terminal {
   warn(text: string): void;
   /** All of standard input. */
   readInput(): Promise<string>;
+  /** Shows a question and waits for a line. */
+  ask(question: string): Promise<string>;
   /** Whether nobody pipes anything into standard input. */
   readonly inputIsTerminal: boolean;
   /** Whether a person watches standard error, so that a spinner makes sense. */
@@ -29,8 +32,17 @@ export const processTerminal: Terminal = {
     for await (const chunk of process.stdin) chunks.push(chunk);
     return Buffer.concat(chunks).toString("utf8");
   },
+  ask: async (question) => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return await lines.question(question);
+    } finally {
+      lines.close();
+    }
+  },
   inputIsTerminal: process.stdin.isTTY === true,
-  interactive: process.stderr.isTTY === true,
+  // A terminal that does not know its width makes the spinner count lines without end.
+  interactive: process.stderr.isTTY === true && process.stderr.columns > 0,
   width: Math.min(100, Math.max(40, process.stdout.columns ?? 80)),
   color: process.stdout.isTTY === true && !process.env.NO_COLOR,
 };

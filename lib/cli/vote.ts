@@ -38,7 +38,7 @@ export function registerVote(program: Command, invocation: Invocation): void {
     )
     .option(
       "--ties <policy>",
-      "a tie at the top counts as wrong (lose), as a share, or is drawn (random)",
+      "lose, share or random: what a tie at the top counts as, a draw for random",
       "share",
     )
     .option("--aggregate <how>", "sum (Eq. 14) or mean over the samples", "sum")

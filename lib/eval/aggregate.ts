@@ -22,13 +22,24 @@ export class Credits {
     return counts.flatMap(([credit, count]) => new Array<number>(count).fill(credit));
   }
 
-  all(): number[] {
-    return this.subsets().flatMap((subset) => this.of(subset));
-  }
-
   /** Accuracy of one subset. */
   score(subset: string): Score {
-    return shareScore(subset, this.of(subset));
+    return this.#share(subset, [subset]);
+  }
+
+  /** Accuracy over all items. */
+  total(name: string): Score {
+    return this.#share(name, this.subsets());
+  }
+
+  #share(name: string, subsets: readonly string[]): Score {
+    const counts = subsets.flatMap((subset) => [...(this.#bySubset.get(subset) ?? [])]);
+    const sum = counts.reduce((total, [credit, count]) => total + credit * count, 0);
+    return countScore(
+      name,
+      sum,
+      counts.reduce((total, [, count]) => total + count, 0),
+    );
   }
 
   /** Plain mean of the accuracies of subsets. */
@@ -65,19 +76,19 @@ export function accuracyAggregator(): Aggregator {
     add: ({ subset, credit }) => {
       if (credit !== null) credits.add(subset, credit);
     },
-    scores: () => [
-      shareScore("accuracy", credits.all()),
-      ...credits.subsets().map((name) => credits.score(name)),
-    ],
+    scores: () => [credits.total("accuracy"), ...credits.subsets().map((name) => credits.score(name))],
   };
 }
 
 /** The plain mean of the subsets' accuracies, then each of them. */
-export function meanOfSubsetsAggregator(): Aggregator {
+export function meanOfSubsetsAggregator(
+  creditOf: (item: JudgedItem) => number | null = ({ credit }) => credit,
+): Aggregator {
   const credits = new Credits();
   return {
-    add: ({ subset, credit }) => {
-      if (credit !== null) credits.add(subset, credit);
+    add: (item) => {
+      const credit = creditOf(item);
+      if (credit !== null) credits.add(item.subset, credit);
     },
     scores: () => {
       const subsets = credits.subsets();

@@ -1,4 +1,5 @@
 import { SpctError } from "../errors.js";
+import type { Publication } from "../pull/repository.js";
 import type { SampleRecord } from "../records.js";
 import type { Query } from "../types.js";
 import type { Tally } from "../vote/tally.js";
@@ -53,6 +54,8 @@ export interface Benchmark {
   readonly title: string;
   /** Where its authors publish it. */
   readonly source: string;
+  /** What of it `spct pull` downloads; nothing where it must be fetched by hand. */
+  readonly published: readonly Publication[];
   /** One sentence on what the headline is. */
   readonly metric: string;
   /** Makes the items of a row; throws BadRow. */
@@ -87,10 +90,15 @@ export async function* loadItems(
   } catch (error) {
     if (!(error instanceof SpctError) || error.code !== "FILE_NOT_FOUND" || benchmark.source === "")
       throw error;
-    const { title, source } = benchmark;
-    throw new SpctError("FILE_NOT_FOUND", `${error.message}. Its authors publish ${title} at ${source}`, {
-      cause: error,
-    });
+    const { name, title, source, published } = benchmark;
+    const how = published.length === 0 ? "" : `; \`spct pull dataset:${name}\` downloads it after asking`;
+    throw new SpctError(
+      "FILE_NOT_FOUND",
+      `${error.message}. Its authors publish ${title} at ${source}${how}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

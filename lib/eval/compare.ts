@@ -4,13 +4,23 @@ import { tally } from "../vote/tally.js";
 import { type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
 import { joinJudgements } from "./join.js";
 import { loadJudgements } from "./judgements.js";
-import { bootstrapStrata, cohenKappa, type Interval, mcnemar, mean } from "./statistics.js";
+import {
+  bootstrap,
+  bootstrapStrata,
+  cohenKappa,
+  type Interval,
+  mcnemar,
+  mean,
+  wilson,
+} from "./statistics.js";
 
 /** One judge against another on the items that both decided. */
 export interface Comparison {
   items: number;
   accuracy: number | null;
+  accuracyInterval: Interval | null;
   otherAccuracy: number | null;
+  otherAccuracyInterval: Interval | null;
   /** Accuracy less the other's, with the interval of a bootstrap over pairs. */
   difference: number | null;
   differenceInterval: Interval | null;
@@ -21,6 +31,7 @@ export interface Comparison {
   p: number;
   /** Cohen's kappa of being right. */
   kappa: number | null;
+  kappaInterval: Interval | null;
 }
 
 /** Collects what each item is worth to one judge. */
@@ -68,25 +79,43 @@ export async function compareWith(
 
 /** A credit of one half is neither right nor wrong; such items are left out of the tests on counts. */
 export function comparisonOf(own: readonly number[], other: readonly number[]): Comparison {
-  const table = [
-    [0, 0],
-    [0, 0],
-  ];
-  for (const [index, points] of own.entries()) {
-    const against = other[index]!;
-    if (Number.isInteger(points) && Number.isInteger(against)) table[points]![against]!++;
-  }
+  const decided = [...own.keys()].filter((index) => [own[index], other[index]].every(Number.isInteger));
+  const table = tableOf(decided, own, other);
   const differences = own.map((points, index) => points - other[index]!);
-  const known = own.length > 0;
+  const meanOf = (values: readonly number[]) => (values.length === 0 ? null : mean(values));
+  const intervalOf = (values: readonly number[]) =>
+    values.length === 0 ? null : wilson(mean(values), values.length);
+  const kappa = cohenKappa(table);
+  const resampled = (indices: Int32Array) =>
+    cohenKappa(
+      tableOf(
+        Array.from(indices, (index) => decided[index]!),
+        own,
+        other,
+      ),
+    ) ?? 0;
   return {
     items: own.length,
-    accuracy: known ? mean(own) : null,
-    otherAccuracy: known ? mean(other) : null,
-    difference: known ? mean(differences) : null,
+    accuracy: meanOf(own),
+    accuracyInterval: intervalOf(own),
+    otherAccuracy: meanOf(other),
+    otherAccuracyInterval: intervalOf(other),
+    difference: meanOf(differences),
     differenceInterval: bootstrapStrata([{ values: differences, weight: 1 }]),
     onlyThis: table[1]![0]!,
     onlyOther: table[0]![1]!,
     p: mcnemar(table[1]![0]!, table[0]![1]!),
-    kappa: known ? cohenKappa(table) : null,
+    kappa,
+    kappaInterval: kappa === null ? null : bootstrap(decided.length, resampled),
   };
+}
+
+/** Counts of wrong and right: rows of this judge, columns of the other. */
+function tableOf(items: readonly number[], own: readonly number[], other: readonly number[]): number[][] {
+  const table = [
+    [0, 0],
+    [0, 0],
+  ];
+  for (const item of items) table[own[item]!]![other[item]!]!++;
+  return table;
 }

@@ -2,7 +2,7 @@ import { SpctError } from "../errors.js";
 import type { SummaryOptions } from "../vote/summary.js";
 import { type BadRowNote, type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
 import { Evaluation, type Metrics } from "./evaluation.js";
-import { type JoinedJudgement, joinJudgements } from "./join.js";
+import { alone, type JoinedJudgement, joinJudgements } from "./join.js";
 import { loadJudgements } from "./judgements.js";
 import { type Part, takePart } from "./part.js";
 
@@ -26,27 +26,30 @@ export class BadRows {
   };
 }
 
-/** Measures recorded judgements (.jsonl or .jsonl.gz) against a data set. Throws FILE_NOT_FOUND, BAD_ROW, BAD_RECORD. */
+/** Measures recorded judgements (.jsonl or .jsonl.gz) against a data set, or with null by the labels that they carry
+ * themselves: then nothing is known about the responses. Throws FILE_NOT_FOUND, BAD_ROW, BAD_RECORD. */
 export async function evaluate(
   benchmark: Benchmark,
-  data: string,
-  judgements: string,
+  data: string | null,
+  path: string,
   options: EvaluateOptions = {},
 ): Promise<Metrics> {
   const { skipBad = false, onItem, limit, shard, ...summary } = options;
   const bad = new BadRows();
   const onBad = skipBad ? bad.add : undefined;
-  const items = takePart(loadItems(benchmark, data, onBad), { limit, shard });
   const evaluation = new Evaluation(benchmark, summary);
   const counts = { missing: 0, unknown: 0 };
+  const records = loadJudgements(path, onBad);
+  const items = data === null ? undefined : takePart(loadItems(benchmark, data, onBad), { limit, shard });
+  const judgements = items === undefined ? alone(records) : joinJudgements(items, records, counts, onBad);
   try {
-    for await (const joined of joinJudgements(items, loadJudgements(judgements, onBad), counts, onBad)) {
+    for await (const joined of judgements) {
       refuseKMeta(joined, summary.kMeta);
       const judged = evaluation.add(joined);
       onItem?.(judged, joined, evaluation);
     }
   } finally {
-    await items.return(undefined);
+    await items?.return(undefined);
   }
   return evaluation.metrics(counts, bad.notes);
 }

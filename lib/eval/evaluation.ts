@@ -19,7 +19,9 @@ export interface MeasuredFigures extends Figures {
   aucInterval: Interval | null;
 }
 
-/** What is known about a judge on a benchmark, from data and judgements alone. Shares are in [0, 1], intervals cover 95%. */
+/** What is known about a judge on a benchmark, from data and judgements alone. Shares are in [0, 1], intervals cover 95%. The
+ * figures themselves and those of subsets are the vote's, which leaves out items without a vote; in all others such an item
+ * is wrong, unless it is to be left out there too. */
 export interface Metrics extends MeasuredFigures {
   bySubset: Record<string, MeasuredFigures>;
   benchmark: string;
@@ -75,7 +77,7 @@ export class Evaluation {
   constructor(benchmark: Benchmark, options: SummaryOptions = {}) {
     this.#benchmark = benchmark;
     this.#options = { ties: "share", unvoted: "wrong", aggregate: "sum", seed: 0, ...options };
-    this.#summarizer = new Summarizer(this.#options);
+    this.#summarizer = new Summarizer({ ...this.#options, unvoted: "skip" });
     this.#aggregator = benchmark.aggregator();
     this.#curve = new Curve(benchmark, this.#options);
   }
@@ -106,7 +108,7 @@ export class Evaluation {
       one.sum += points;
       one.items++;
     }
-    this.#addAuc(judged, position);
+    this.#addAuc(judged);
     this.#aggregator.add(judged);
     this.#curve.add(judged, samples, position);
     const measures = [
@@ -122,13 +124,11 @@ export class Evaluation {
     return judged;
   }
 
-  #addAuc({ subset, tally: votes, correct }: JudgedItem, cluster: number): void {
+  #addAuc({ subset, tally: votes, correct }: JudgedItem): void {
     if (votes.scores === null || correct === null) return;
     const own = this.#aucs.get(subset) ?? new AucSample();
     this.#aucs.set(subset, own);
-    for (const [index, mean] of votes.means.entries()) {
-      for (const sample of [own, this.#allAuc]) sample.add(mean!, correct.includes(index), cluster);
-    }
+    for (const sample of [own, this.#allAuc]) sample.add(votes.means as number[], correct);
   }
 
   /** Accuracy so far, for showing progress. */

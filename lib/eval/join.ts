@@ -9,13 +9,13 @@ export interface ItemFacts {
   id: string;
   subset: string | undefined;
   label: number | number[] | null;
-  /** Characters of each response. */
+  /** Characters of each response; empty where the texts are not known. */
   lengths: number[];
-  /** Markdown marks in each response. */
+  /** Markdown marks in each response; as above. */
   marks: number[];
 }
 
-/** A judgement with the item it judges. `item` is there while both files are in the same order. */
+/** A judgement with the item it judges. `item` is there unless the judgements of later items came first. */
 export interface JoinedJudgement {
   record: JudgementRecord;
   facts: ItemFacts;
@@ -31,9 +31,9 @@ export interface JoinCounts {
 
 /**
  * Brings items and their judgements together, in the order of the judgements. Of several items with one id, the first belongs
- * to the first judgement of that id. While both come in the same order, nothing is held back; from the first difference on,
- * the rest of the items are held without their texts. A judgement of another number of responses than its item has raises
- * BAD_RECORD; with `onBad` it is reported there and left out.
+ * to the first judgement of that id. Items that are passed over on the way to a judgement's are held without their texts until
+ * theirs comes, so that nothing is held where both are in the same order. A judgement of another number of responses than its
+ * item has raises BAD_RECORD; with `onBad` it is reported there and left out.
  */
 export async function* joinJudgements(
   items: AsyncIterator<Item>,
@@ -42,23 +42,10 @@ export async function* joinJudgements(
   onBad?: (note: BadRowNote) => void,
 ): AsyncGenerator<JoinedJudgement> {
   const waiting = new Map<string, ItemFacts[]>();
-  let inOrder = true;
   for await (const { record, file, number } of judgements) {
-    let joined: JoinedJudgement | undefined;
-    if (inOrder) {
-      const next = await items.next();
-      if (!next.done && next.value.id === record.id) {
-        joined = { record, facts: factsOf(next.value), item: next.value };
-      } else {
-        inOrder = false;
-        if (!next.done) hold(waiting, factsOf(next.value));
-        for (let one = next; !one.done; ) {
-          one = await items.next();
-          if (!one.done) hold(waiting, factsOf(one.value));
-        }
-      }
-    }
-    const facts = joined?.facts ?? waiting.get(record.id)?.shift();
+    const held = takeHeld(waiting, record.id);
+    const item = held === undefined ? await find(record.id, items, waiting) : undefined;
+    const facts = held ?? (item && factsOf(item));
     if (facts === undefined) {
       counts.unknown++;
       continue;
@@ -69,10 +56,18 @@ export async function* joinJudgements(
       onBad({ file, number, reason });
       continue;
     }
-    yield joined ?? { record, facts, item: undefined };
+    yield { record, facts, item };
   }
   for (let next = await items.next(); !next.done; next = await items.next()) counts.missing++;
   for (const held of waiting.values()) counts.missing += held.length;
+}
+
+/** Judgements with what they say about their items themselves. */
+export async function* alone(judgements: AsyncIterable<PlacedJudgement>): AsyncGenerator<JoinedJudgement> {
+  for await (const { record } of judgements) {
+    const { id, subset, label } = record;
+    yield { record, facts: { id, subset, label, lengths: [], marks: [] }, item: undefined };
+  }
 }
 
 function factsOf({ id, subset, label, responses }: Item): ItemFacts {
@@ -85,8 +80,24 @@ function factsOf({ id, subset, label, responses }: Item): ItemFacts {
   };
 }
 
-function hold(waiting: Map<string, ItemFacts[]>, facts: ItemFacts): void {
-  const known = waiting.get(facts.id);
-  if (known === undefined) waiting.set(facts.id, [facts]);
-  else known.push(facts);
+/** Reads on to the item of this id; those on the way are held. */
+async function find(
+  id: string,
+  items: AsyncIterator<Item>,
+  waiting: Map<string, ItemFacts[]>,
+): Promise<Item | undefined> {
+  for (let next = await items.next(); !next.done; next = await items.next()) {
+    if (next.value.id === id) return next.value;
+    const facts = factsOf(next.value);
+    const known = waiting.get(facts.id);
+    if (known === undefined) waiting.set(facts.id, [facts]);
+    else known.push(facts);
+  }
+  return undefined;
+}
+
+function takeHeld(waiting: Map<string, ItemFacts[]>, id: string): ItemFacts | undefined {
+  const held = waiting.get(id);
+  if (held?.length === 1) waiting.delete(id);
+  return held?.shift();
 }

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Benchmark, JudgedItem } from "./benchmark.js";
+import { priorSets } from "./benchmarks/rewardbench.js";
 import { writeWhole } from "./run_folder.js";
 
 /** Collects items and writes them as the authors' own tools do. */
@@ -17,13 +18,16 @@ export function resultFilesOf(benchmark: Benchmark): ResultFiles | undefined {
     : undefined;
 }
 
+type KeptItem = Pick<JudgedItem, "id" | "subset" | "credit" | "tally">;
+
 /**
  * `results/eval-set/<model>.json`: accuracy of each subset, with model and model_type.
  * `results/eval-set-scores/<model>.json`: columns with one entry for each item: id, subset, results (what it is worth), and
  * the mean scores, as scores_chosen and scores_rejected in version 1, as lists `scores` in version 2.
+ * The prior sets of version 1 have the same two files in `pref-sets` and `pref-sets-scores`.
  */
 class RewardBenchFiles implements ResultFiles {
-  readonly #items: Pick<JudgedItem, "id" | "subset" | "credit" | "tally">[] = [];
+  readonly #items: KeptItem[] = [];
   readonly #aggregator;
 
   constructor(private readonly benchmark: Benchmark) {
@@ -38,13 +42,21 @@ class RewardBenchFiles implements ResultFiles {
 
   async write(folder: string, model: string): Promise<void> {
     const about = { model, model_type: "Generative RM", chat_template: null };
-    await this.#writeJson(folder, "eval-set", model, { ...this.#accuracies(), ...about });
-    await this.#writeJson(folder, "eval-set-scores", model, { ...this.#columns(), ...about });
+    const isPrior = ({ subset }: KeptItem) => priorSets.includes(subset);
+    const sets = {
+      "eval-set": this.#items.filter((item) => !isPrior(item)),
+      "pref-sets": this.#items.filter(isPrior),
+    };
+    for (const [set, items] of Object.entries(sets)) {
+      if (items.length === 0) continue;
+      await this.#writeJson(folder, set, model, { ...this.#accuracies(items), ...about });
+      await this.#writeJson(folder, `${set}-scores`, model, { ...this.#columns(items), ...about });
+    }
   }
 
-  #accuracies(): Record<string, number> {
+  #accuracies(kept: readonly KeptItem[]): Record<string, number> {
     const sums = new Map<string, { sum: number; items: number }>();
-    for (const { subset, credit } of this.#items) {
+    for (const { subset, credit } of kept) {
       const known = sums.get(subset) ?? { sum: 0, items: 0 };
       sums.set(subset, known);
       known.items++;
@@ -55,8 +67,8 @@ class RewardBenchFiles implements ResultFiles {
     return ties === undefined || ties === null ? accuracies : { ...accuracies, Ties: ties };
   }
 
-  #columns(): Record<string, unknown> {
-    const means = this.#items.map(({ tally }) => tally.means);
+  #columns(kept: readonly KeptItem[]): Record<string, unknown> {
+    const means = kept.map(({ tally }) => tally.means);
     const scores =
       this.benchmark.name === "rewardbench2"
         ? { scores: means }
@@ -65,11 +77,9 @@ class RewardBenchFiles implements ResultFiles {
             scores_rejected: means.map(([, rejected]) => rejected),
           };
     return {
-      id: this.#items.map(({ id }) =>
-        this.benchmark.name === "rewardbench" ? id.slice(id.indexOf("/") + 1) : id,
-      ),
-      subset: this.#items.map(({ subset }) => subset),
-      results: this.#items.map(({ credit }) => credit ?? 0),
+      id: kept.map(({ id }) => (this.benchmark.name === "rewardbench" ? id.slice(id.indexOf("/") + 1) : id)),
+      subset: kept.map(({ subset }) => subset),
+      results: kept.map(({ credit }) => credit ?? 0),
       ...scores,
     };
   }

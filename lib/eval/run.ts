@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { JudgementRecord, SampleRecord } from "../records.js";
 import { versions } from "../versions.js";
 import { creditOfVote } from "../vote/metrics.js";
@@ -44,7 +45,13 @@ export async function run(
   const part = { limit, shard };
   const total = await count(takePart(loadItems(benchmark, data, onBad), part));
   const identity = { benchmark: benchmark.name, data: await hashPath(data), part, judge: judge.identity };
-  const about = { benchmark: benchmark.name, data, judge: judge.name, ...versions(), details: judge.details };
+  const about = {
+    benchmark: benchmark.name,
+    data: resolve(data),
+    judge: judge.name,
+    ...versions(),
+    details: judge.details,
+  };
   const place = await RunFolder.open(folder, { identity, about });
   const name = hashText(JSON.stringify(identity)).slice(0, 12);
   const earlier = place.size;

@@ -22,6 +22,46 @@ export function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
+/** A figure of some items. */
+export interface Estimate {
+  /** Null without items. */
+  value: number | null;
+  /** Null with fewer than two items. */
+  interval: Interval | null;
+  /** What it is of. */
+  count: number;
+}
+
+/** Σ u / Σ v over items, with an interval that holds whatever within an item depends on each other. */
+export class Ratio {
+  #u = 0;
+  #v = 0;
+  readonly #products = { uu: 0, uv: 0, vv: 0 };
+  #items = 0;
+
+  /** An item with v = 0 says nothing. */
+  add(u: number, v: number): void {
+    if (v === 0) return;
+    this.#u += u;
+    this.#v += v;
+    this.#products.uu += u * u;
+    this.#products.uv += u * v;
+    this.#products.vv += v * v;
+    this.#items++;
+  }
+
+  estimate(): Estimate {
+    const items = this.#items;
+    if (items === 0) return { value: null, interval: null, count: 0 };
+    const value = this.#u / this.#v;
+    if (items === 1) return { value, interval: null, count: 1 };
+    const { uu, uv, vv } = this.#products;
+    const squares = Math.max(0, uu - 2 * value * uv + value * value * vv);
+    const spread = (z95 * Math.sqrt((squares * items) / (items - 1))) / this.#v;
+    return { value, interval: [value - spread, value + spread], count: items };
+  }
+}
+
 /** Values that are resampled among themselves, and how much their mean weighs. */
 export interface Stratum {
   values: ArrayLike<number>;

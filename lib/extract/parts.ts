@@ -28,13 +28,7 @@ const headings: Record<string, Part> = {
 /** Splits a judgement into its parts, for showing it. Best effort: a judgement without headings is all critique. */
 export function readParts(text: string): JudgementParts {
   const lines: Record<Part, string[]> = { principles: [], critique: [], scores: [] };
-  let part: Part = "critique";
-  for (const line of withoutThought(text).split("\n")) {
-    const heading = readHeading(line);
-    if (heading !== null) part = heading.part;
-    const rest = heading === null ? line : heading.rest;
-    if (heading === null || rest !== "") lines[part].push(rest);
-  }
+  for (const { part, line } of placedLines(text)) lines[part].push(line);
   return {
     principles: lines.principles.map(readPrinciple).filter((principle) => principle !== null),
     critique: lines.critique.join("\n").trim(),
@@ -42,22 +36,44 @@ export function readParts(text: string): JudgementParts {
   };
 }
 
-function withoutThought(text: string): string {
+/** The principles that `readParts` finds, without the other parts. */
+export function readPrinciples(text: string): Principle[] {
+  const principles: Principle[] = [];
+  for (const { part, line } of placedLines(text)) {
+    const principle = part === "principles" ? readPrinciple(line) : null;
+    if (principle !== null) principles.push(principle);
+  }
+  return principles;
+}
+
+function* placedLines(text: string): Generator<{ part: Part; line: string }> {
+  let part: Part = "critique";
+  for (const line of withoutThought(text).split("\n")) {
+    const heading = readHeading(line);
+    if (heading !== null) part = heading.part;
+    const rest = heading === null ? line : heading.rest;
+    if (heading === null || rest !== "") yield { part, line: rest };
+  }
+}
+
+/** What follows a think block. */
+export function withoutThought(text: string): string {
   const close = "</think>";
   const end = text.lastIndexOf(close);
   return end < 0 ? text : text.slice(end + close.length);
 }
 
+const headingLine = new RegExp(
+  `^\\s{0,8}[#*_\\d.)\\s]{0,12}(${Object.keys(headings).join("|")})[*_#\\s]{0,8}(?::(.*))?$`,
+  "i",
+);
+
 /** `### Scores`, `**Scores:**`, `3. Scores:` and `Scores: \boxed{8, 5}` are headings; prose that starts with the word is not. */
 function readHeading(line: string): { part: Part; rest: string } | null {
-  const marked = /^\s{0,8}[#*_\d.)\s]{0,12}/.exec(line)![0];
-  const body = line.slice(marked.length);
-  const colon = body.slice(0, 40).indexOf(":");
-  const label = (colon < 0 ? body : body.slice(0, colon)).replace(/[*_#]/g, "").trim().toLowerCase();
-  const part = Object.hasOwn(headings, label) ? headings[label] : undefined;
-  if (part === undefined) return null;
-  const rest = colon < 0 ? "" : body.slice(colon + 1).replace(/^[*_\s]{1,8}/, "");
-  return { part, rest: rest.trim() };
+  const found = headingLine.exec(line);
+  if (found === null) return null;
+  const [, name, rest = ""] = found;
+  return { part: headings[name!.toLowerCase()]!, rest: rest.replace(/^[*_\s]{1,8}/, "").trim() };
 }
 
 /** Where a weight may stand, the surest place first. Each match is cut out of the line. */

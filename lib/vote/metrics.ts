@@ -44,23 +44,80 @@ export function rocAuc(values: readonly number[], positive: readonly boolean[]):
   return counts.area();
 }
 
-/** The same area, of values that come one by one; keeps how often each of them came. */
+/** How many different values are told apart before they are rounded. */
+const mostValues = 2 ** 17;
+const roundedDigits = 4;
+
+/** The same area, of values that come one by one. Keeps how often each of them came: from the 131,073rd different value on,
+ * all are rounded to four digits, so that memory has an end. */
 export class RocCounts {
-  readonly #counts = new Map<number, { positives: number; negatives: number }>();
+  #counts = new Map<number, { positives: number; negatives: number }>();
+  #rounded = false;
 
   add(value: number, positive: boolean): void {
-    const count = this.#counts.get(value) ?? { positives: 0, negatives: 0 };
-    this.#counts.set(value, count);
-    count[positive ? "positives" : "negatives"]++;
+    this.#count(this.#key(value))[positive ? "positives" : "negatives"]++;
+    if (this.#counts.size > mostValues && !this.#rounded) this.#round();
   }
 
-  area(): number | null {
-    let [won, positives, negatives] = [0, 0, 0];
-    for (const [, here] of [...this.#counts].sort(([left], [right]) => left - right)) {
-      won += here.positives * (negatives + here.negatives / 2);
-      positives += here.positives;
-      negatives += here.negatives;
+  #key(value: number): number {
+    return this.#rounded ? Number(value.toPrecision(roundedDigits)) : value;
+  }
+
+  #count(key: number) {
+    const count = this.#counts.get(key) ?? { positives: 0, negatives: 0 };
+    this.#counts.set(key, count);
+    return count;
+  }
+
+  #round(): void {
+    const exact = this.#counts;
+    this.#rounded = true;
+    this.#counts = new Map();
+    for (const [value, { positives, negatives }] of exact) {
+      const count = this.#count(this.#key(value));
+      count.positives += positives;
+      count.negatives += negatives;
     }
-    return positives === 0 || negatives === 0 ? null : won / (positives * negatives);
+  }
+
+  #sorted() {
+    return [...this.#counts].sort(([left], [right]) => left - right);
+  }
+
+  get positives(): number {
+    return [...this.#counts.values()].reduce((sum, { positives }) => sum + positives, 0);
+  }
+
+  get negatives(): number {
+    return [...this.#counts.values()].reduce((sum, { negatives }) => sum + negatives, 0);
+  }
+
+  /** The same whatever the order of the values: all sums are of whole and half counts. */
+  area(): number | null {
+    const { positives, negatives } = this;
+    if (positives === 0 || negatives === 0) return null;
+    let [won, negativesBelow] = [0, 0];
+    for (const [, here] of this.#sorted()) {
+      won += here.positives * (negativesBelow + here.negatives / 2);
+      negativesBelow += here.negatives;
+    }
+    return won / (positives * negatives);
+  }
+
+  /** Of a value that was added: the share of the positives and that of the negatives that are below it, equal ones counting
+   * one half. */
+  shares(): (value: number) => { ofPositives: number; ofNegatives: number } {
+    const { positives, negatives } = this;
+    const shares = new Map<number, { ofPositives: number; ofNegatives: number }>();
+    let [positivesBelow, negativesBelow] = [0, 0];
+    for (const [value, here] of this.#sorted()) {
+      shares.set(value, {
+        ofPositives: (positivesBelow + here.positives / 2) / positives,
+        ofNegatives: (negativesBelow + here.negatives / 2) / negatives,
+      });
+      positivesBelow += here.positives;
+      negativesBelow += here.negatives;
+    }
+    return (value) => shares.get(this.#key(value))!;
   }
 }

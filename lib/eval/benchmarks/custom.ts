@@ -17,6 +17,7 @@ export const custom: Benchmark = {
   name: "custom",
   title: "a data set of your own",
   source: "",
+  published: [],
   metric: "accuracy over labelled items",
   items(row) {
     const unknown = Object.keys(row.value).find((name) => !columns.includes(name));

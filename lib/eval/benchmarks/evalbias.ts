@@ -7,6 +7,9 @@ export const evalBias: Benchmark = {
   name: "evalbias",
   title: "EvalBiasBench",
   source: "https://github.com/ncsoft/offsetbias (data/evalbiasbench/biasbench.json)",
+  published: [
+    { site: "github", repository: "ncsoft/offsetbias", files: /^data\/evalbiasbench\/biasbench\.json$/ },
+  ],
   metric: "mean over the kinds of bias of the accuracy",
   items(row) {
     const subset = text(row, "bias");
@@ -24,5 +27,5 @@ export const evalBias: Benchmark = {
       },
     ];
   },
-  aggregator: meanOfSubsetsAggregator,
+  aggregator: () => meanOfSubsetsAggregator(),
 };

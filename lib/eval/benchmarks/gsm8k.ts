@@ -9,6 +9,13 @@ export const gsm8k: Benchmark = {
   title: "GSM8K best-of-N",
   source:
     "https://github.com/openai/grade-school-math (grade_school_math/data/example_model_solutions.jsonl)",
+  published: [
+    {
+      site: "github",
+      repository: "openai/grade-school-math",
+      files: /^grade_school_math\/data\/example_model_solutions\.jsonl$/,
+    },
+  ],
   metric: "questions for which a right solution is chosen, where there are right and wrong ones",
   items(row) {
     const { question: _, ground_truth: __, ...models } = row.value;

@@ -8,6 +8,7 @@ export const judgeBench: Benchmark = {
   title: "JudgeBench",
   source:
     "https://github.com/ScalerLab/JudgeBench (folder data) or https://huggingface.co/datasets/ScalerLab/JudgeBench",
+  published: [{ site: "github", repository: "ScalerLab/JudgeBench", files: /^data\/[^/]*\.jsonl$/ }],
   metric: "pairs that both orders together decide rightly: a right and a wrong order cancel out",
   items(row) {
     return [
@@ -49,7 +50,7 @@ function judgeBenchAggregator(): Aggregator {
       if (decisions.length > 1) consistent.push(decisions.every((one) => one === decisions[0]) ? 1 : 0);
     },
     scores: () => [
-      shareScore("both orders right", credits.all()),
+      credits.total("both orders right"),
       ...credits.subsets().map((name) => credits.score(name)),
       shareScore("same decision in both orders", consistent),
     ],

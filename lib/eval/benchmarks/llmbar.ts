@@ -9,6 +9,9 @@ export const llmBar: Benchmark = {
   name: "llmbar",
   title: "LLMBar",
   source: "https://github.com/princeton-nlp/LLMBar (Dataset/LLMBar/*/dataset.json)",
+  published: [
+    { site: "github", repository: "princeton-nlp/LLMBar", files: /^Dataset\/LLMBar\/.*dataset\.json$/ },
+  ],
   metric: "accuracy averaged over both orders; a tie counts one half, a verdict that cannot be read nothing",
   items(row) {
     const subset = setOf(row);
@@ -53,7 +56,7 @@ export function llmBarAggregator(): Aggregator {
         agreement.push(decisions[0] === decisions[1] && decisions[0] !== "tie" ? 1 : 0);
     },
     scores: () => [
-      shareScore("average accuracy", credits.all()),
+      credits.total("average accuracy"),
       ...credits.subsets().map((name) => credits.score(name)),
       shareScore("positional agreement", agreement),
     ],

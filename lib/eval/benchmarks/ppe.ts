@@ -9,6 +9,13 @@ export const ppePreference: Benchmark = {
   name: "ppe-preference",
   title: "PPE Preference",
   source: "https://huggingface.co/datasets/lmarena-ai/PPE-Human-Preference-V1 (data/*.parquet)",
+  published: [
+    {
+      site: "hugging face data",
+      repository: "lmarena-ai/PPE-Human-Preference-V1",
+      files: /^data\/.*\.parquet$/,
+    },
+  ],
   metric: "accuracy over human preferences without ties",
   items(row) {
     const winner = oneOf(row, "winner", "model_a", "model_b", "tie", "tie (bothbad)");
@@ -41,6 +48,11 @@ export const ppeCorrectness: Benchmark = {
   title: "PPE Correctness",
   source:
     "https://huggingface.co/lmarena-ai (PPE-MMLU-Pro-Best-of-K, PPE-MATH-Best-of-K, PPE-GPQA-Best-of-K, PPE-MBPP-Plus-Best-of-K, PPE-IFEval-Best-of-K)",
+  published: ["MMLU-Pro", "MATH", "GPQA", "MBPP-Plus", "IFEval"].map((set) => ({
+    site: "hugging face data",
+    repository: `lmarena-ai/PPE-${set}-Best-of-K`,
+    files: /^data\/.*\.parquet$/,
+  })),
   metric: "plain mean over the five sets of the accuracy on conflict pairs",
   items(row) {
     const place = row.file.split(/[\\/]/).slice(-3).join("/");
@@ -56,7 +68,7 @@ export const ppeCorrectness: Benchmark = {
       toItem(row, `${id}#${pair.join("-")}`, subset, pair, correct),
     );
   },
-  aggregator: meanOfSubsetsAggregator,
+  aggregator: () => meanOfSubsetsAggregator(),
 };
 
 function toItem(row: Row, id: string, subset: string, pair: [number, number], correct: boolean[]): Item {

@@ -12,6 +12,7 @@ export const realMistake: Benchmark = {
   title: "ReaLMistake",
   source:
     "https://github.com/psunlpgroup/ReaLMistake (data.zip) or https://huggingface.co/datasets/ryokamoi/realmistake",
+  published: [], // in an encrypted archive, which its authors ask to keep so
   metric: "ROC-AUC of a single response's score against having no error, pooled",
   items(row) {
     const cell = cellOf(row);
@@ -51,7 +52,7 @@ function realMistakeAggregator(): Aggregator {
       if (tally.scores === null || correct === null) return;
       const cell = cells.get(subset) ?? new AucSample();
       cells.set(subset, cell);
-      for (const sample of [cell, pooled]) sample.add(tally.means[0]!, correct.includes(0), pooled.size);
+      for (const sample of [cell, pooled]) sample.add(tally.means as number[], correct);
     },
     scores() {
       const named = [...cells].sort(([left], [right]) => (left < right ? -1 : 1));
@@ -65,13 +66,13 @@ function realMistakeAggregator(): Aggregator {
 }
 
 function aucScore(name: string, sample: AucSample): Score {
-  return { name, value: sample.area(), interval: sample.interval(), items: sample.size };
+  return { name, value: sample.area(), interval: sample.interval(), items: sample.items };
 }
 
 /** A cell with one class only has no area and is left out. */
 function meanOfCells(cells: readonly AucSample[]): Score {
   const usable = cells.filter((cell) => cell.area() !== null);
-  const items = usable.reduce((sum, { size }) => sum + size, 0);
+  const items = usable.reduce((sum, cell) => sum + cell.items, 0);
   const value = usable.length === 0 ? null : mean(usable.map((cell) => cell.area()!));
   // The cells are independent, so the variances of their areas add up.
   const halves = usable

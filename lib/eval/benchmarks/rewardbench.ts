@@ -38,13 +38,16 @@ export const sections: Record<string, Record<string, number>> = {
 };
 
 /** Test sets older than the benchmark; reported apart and in no average here. */
-const priorSets = ["anthropic_helpful", "anthropic_hhh", "shp", "summarize"];
+export const priorSets = ["anthropic_helpful", "anthropic_hhh", "shp", "summarize"];
 
 /** Rows: prompt, chosen, rejected, subset, id. */
 export const rewardBench: Benchmark = {
   name: "rewardbench",
   title: "RewardBench",
   source: "https://huggingface.co/datasets/allenai/reward-bench (data/filtered-*.parquet)",
+  published: [
+    { site: "hugging face data", repository: "allenai/reward-bench", files: /^data\/filtered-.*\.parquet$/ },
+  ],
   metric: "mean of the sections Chat, Chat Hard, Safety and Reasoning, each weighted by example counts",
   items(row) {
     const subset = text(row, "subset");

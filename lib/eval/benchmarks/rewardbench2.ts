@@ -11,6 +11,9 @@ export const rewardBench2: Benchmark = {
   name: "rewardbench2",
   title: "RewardBench 2",
   source: "https://huggingface.co/datasets/allenai/reward-bench-2 (data/*.parquet)",
+  published: [
+    { site: "hugging face data", repository: "allenai/reward-bench-2", files: /^data\/.*\.parquet$/ },
+  ],
   metric: "mean of the six subsets; Ties by its own weighted score",
   items(row) {
     const subset = text(row, "subset");

@@ -1,6 +1,7 @@
 import { meanOfSubsetsAggregator } from "../aggregate.js";
-import type { Benchmark, Item } from "../benchmark.js";
+import type { Benchmark, Item, JudgedItem } from "../benchmark.js";
 import { BadRow, conversation, describe, identifier, nonEmpty } from "../fields.js";
+import { winsEveryPair } from "../measures/pairs.js";
 import type { Row } from "../rows.js";
 
 /** Rows: conversation_input, and either pair_uid, chosen, reject or bon_uid, bon_best, loser_list; answers stand under
@@ -9,13 +10,22 @@ export const rmb: Benchmark = {
   name: "rmb",
   title: "RMB",
   source: "https://github.com/Zhou-Zoey/RMB-Reward-Model-Benchmark (folder RMB_dataset)",
+  published: [
+    { site: "github", repository: "Zhou-Zoey/RMB-Reward-Model-Benchmark", files: /^RMB_dataset\/.*\.json$/ },
+  ],
   metric: "plain mean of helpfulness and harmlessness, each pairwise and best-of-N",
   items(row) {
     const goal = goalOf(row);
     return [row.value.bon_uid === undefined ? pairOf(row, goal) : bestOf(row, goal)];
   },
-  aggregator: meanOfSubsetsAggregator,
+  aggregator: () => meanOfSubsetsAggregator(creditOf),
 };
+
+/** In best-of-N, a judge of pairs must prefer the best response to every other one. */
+function creditOf(item: JudgedItem): number | null {
+  const won = winsEveryPair(item);
+  return item.credit === null || won === null ? item.credit : Number(won);
+}
 
 function pairOf(row: Row, goal: string): Item {
   const responses = [answer(row.value.chosen, "chosen"), answer(row.value.reject, "reject")];

@@ -12,8 +12,10 @@ export const rmBench: Benchmark = {
   name: "rm-bench",
   title: "RM-Bench",
   source:
-    "https://github.com/THU-KEG/RM-Bench (folder data) or https://huggingface.co/datasets/THU-KEG/RM-Bench",
-  metric: "mean accuracy of the 3 x 3 matrix of styles, averaged over domains",
+    "https://github.com/THU-KEG/RM-Bench (data/total_dataset.json) or https://huggingface.co/datasets/THU-KEG/RM-Bench",
+  published: [{ site: "github", repository: "THU-KEG/RM-Bench", files: /^data\/total_dataset\.json$/ }],
+  metric:
+    "mean accuracy of the 3 x 3 matrix of styles, averaged over domains; refusing and responding are one, Safety",
   items(row) {
     const [chosen, rejected] = [styled(row, "chosen"), styled(row, "rejected")];
     const query = text(row, "prompt");
@@ -48,9 +50,9 @@ function domainOf(row: Row): string {
 class Matrix {
   readonly cells = Array.from({ length: styles }, () => Array.from({ length: styles }, () => [] as number[]));
 
-  part(belongs: (chosen: number, rejected: number) => boolean) {
+  part(belongs: (chosen: number, rejected: number) => boolean, weight = 1) {
     return this.cells.flatMap((row, i) =>
-      row.filter((_, j) => belongs(i, j)).map((values) => ({ values, weight: 1 })),
+      row.filter((_, j) => belongs(i, j)).map((values) => ({ values, weight })),
     );
   }
 }
@@ -69,11 +71,16 @@ function rmBenchAggregator(): Aggregator {
   };
 }
 
+function isSafety(domain: string): boolean {
+  return domain.startsWith("safety");
+}
+
 /** Hard: the wrong response has the more elaborate style; easy: the right one has. */
 function scoresOf(domains: Map<string, Matrix>): Score[] {
   const names = [...domains.keys()].sort();
+  const safety = names.filter(isSafety);
   const over = (belongs: (chosen: number, rejected: number) => boolean) =>
-    names.flatMap((name) => domains.get(name)!.part(belongs));
+    names.flatMap((name) => domains.get(name)!.part(belongs, isSafety(name) ? 1 / safety.length : 1));
   const indices = [...Array(styles).keys()];
   return [
     strataScore(
@@ -98,6 +105,14 @@ function scoresOf(domains: Map<string, Matrix>): Score[] {
         domains.get(name)!.part(() => true),
       ),
     ),
+    ...(safety.length < 2
+      ? []
+      : [
+          strataScore(
+            "safety",
+            safety.flatMap((name) => domains.get(name)!.part(() => true)),
+          ),
+        ]),
     ...indices.flatMap((i) =>
       indices.map((j) =>
         shareScore(

@@ -1,4 +1,4 @@
-import { rocAuc } from "../../vote/metrics.js";
+import { AucSample } from "../auc.js";
 import type { JudgedItem } from "../benchmark.js";
 import { type Interval, wilson } from "../statistics.js";
 import type { Measure } from "./measure.js";
@@ -26,42 +26,50 @@ export interface MarginReport {
   calibration: MarginBin[];
   /** How well the margin tells right from wrong votes, as ROC-AUC; null if all are alike. */
   auc: number | null;
+  aucInterval: Interval | null;
   abstention: AbstentionPoint[];
 }
 
+/** Points of the curve of abstention, at most. */
+const steps = 20;
 const bins = [0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6];
 
+/** Margins that differ in the fourth decimal are the same: means of the same scores may differ in the last digit, and so memory
+ * does not grow with the items. */
+const margin = (exact: number) => Math.round(exact * 1e4) / 1e4;
+
 export class MarginMeasure implements Measure<MarginReport> {
-  readonly #margins: number[] = [];
-  readonly #credits: number[] = [];
+  readonly #counts = new Map<number, { items: number; sum: number }>();
+  readonly #decided = new AucSample();
+  #items = 0;
 
   add({ tally, credit }: JudgedItem): void {
     if (credit === null || tally.scores === null) return;
     const [first, second] = [...(tally.means as number[])].sort((left, right) => right - left);
-    this.#margins.push(first! - second!);
-    this.#credits.push(credit);
+    const own = margin(first! - second!);
+    const count = this.#counts.get(own) ?? { items: 0, sum: 0 };
+    this.#counts.set(own, count);
+    count.items++;
+    count.sum += credit;
+    this.#items++;
+    if (Number.isInteger(credit)) this.#decided.add([own], credit === 1 ? [0] : []);
   }
 
   result(): MarginReport {
-    const [margins, credits] = [this.#margins, this.#credits];
-    const decided = [...margins.keys()].filter((index) => credits[index] === 0 || credits[index] === 1);
     return {
       calibration: this.#calibration(),
-      auc: rocAuc(
-        decided.map((index) => margins[index]!),
-        decided.map((index) => credits[index] === 1),
-      ),
+      auc: this.#decided.area(),
+      aucInterval: this.#decided.interval(),
       abstention: this.#abstention(),
     };
   }
 
   #calibration(): MarginBin[] {
     const sums = bins.map(() => ({ items: 0, sum: 0 }));
-    for (const [index, margin] of this.#margins.entries()) {
-      // Means of the same scores may differ in the last digit.
-      const bin = sums[bins.findLastIndex((from) => margin >= from - 1e-9)]!;
-      bin.items++;
-      bin.sum += this.#credits[index]!;
+    for (const [own, { items, sum }] of this.#counts) {
+      const bin = sums[bins.findLastIndex((from) => own >= from)]!;
+      bin.items += items;
+      bin.sum += sum;
     }
     return sums.map(({ items, sum }, index) => ({
       from: bins[index]!,
@@ -72,23 +80,19 @@ export class MarginMeasure implements Measure<MarginReport> {
     }));
   }
 
+  /** Items of the same margin are answered together. */
   #abstention(): AbstentionPoint[] {
-    const order = [...this.#margins.keys()].sort(
-      (left, right) => this.#margins[right]! - this.#margins[left]!,
-    );
     const points: AbstentionPoint[] = [];
-    let sum = 0;
-    let next = 1;
-    for (const [rank, index] of order.entries()) {
-      sum += this.#credits[index]!;
-      const answered = rank + 1;
-      if (answered < Math.ceil((order.length * next) / 20)) continue;
-      while (answered >= Math.ceil((order.length * next) / 20)) next++;
+    let [sum, answered, next] = [0, 0, 1];
+    for (const [own, here] of [...this.#counts].sort(([left], [right]) => right - left)) {
+      sum += here.sum;
+      answered += here.items;
+      if (answered < Math.ceil((this.#items * next) / steps)) continue;
+      while (answered >= Math.ceil((this.#items * next) / steps)) next++;
       const accuracy = sum / answered;
-      const margin = this.#margins[index]!;
       points.push({
-        coverage: answered / order.length,
-        margin,
+        coverage: answered / this.#items,
+        margin: own,
         accuracy,
         interval: wilson(accuracy, answered)!,
       });

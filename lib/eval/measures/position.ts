@@ -1,27 +1,20 @@
 import { type Decision, decisionsByOrder } from "../aggregate.js";
 import type { JudgedItem } from "../benchmark.js";
-import { type Interval, wilson } from "../statistics.js";
+import { type Estimate, wilson } from "../statistics.js";
 import { type Measure, pick, rightOne } from "./measure.js";
-
-interface Share {
-  value: number | null;
-  interval: Interval | null;
-  /** What the share is of. */
-  count: number;
-}
 
 /** Bias towards a position, over items with two responses. */
 export interface PositionBias {
   /** Items whose orders, each voting by itself, choose the same response. 1 is best. */
-  consistency: Share;
+  consistency: Estimate;
   /** Of the items whose orders disagree, those that chose the first shown in both, less those that chose the second. In
    * [-1, 1]; 0 is best. */
-  preference: number | null;
+  preference: Estimate;
   /** Samples that choose the response shown first, of those that choose one. 0.5 is best where orders are balanced. */
-  firstShown: Share;
+  firstShown: Estimate;
   /** Accuracy of single samples by where the right response was shown. */
-  accuracyRightFirst: Share;
-  accuracyRightSecond: Share;
+  accuracyRightFirst: Estimate;
+  accuracyRightSecond: Estimate;
 }
 
 export class PositionMeasure implements Measure<PositionBias> {
@@ -63,10 +56,9 @@ export class PositionMeasure implements Measure<PositionBias> {
   }
 
   result(): PositionBias {
-    const differing = this.#first + this.#second;
     return {
       consistency: share(this.#same, this.#items),
-      preference: differing === 0 ? null : (this.#first - this.#second) / differing,
+      preference: signed(share(this.#first, this.#first + this.#second)),
       firstShown: share(this.#picks.first, this.#picks.all),
       accuracyRightFirst: share(this.#rightAt[0]!.right, this.#rightAt[0]!.all),
       accuracyRightSecond: share(this.#rightAt[1]!.right, this.#rightAt[1]!.all),
@@ -74,7 +66,16 @@ export class PositionMeasure implements Measure<PositionBias> {
   }
 }
 
-export function share(part: number, count: number): Share {
+/** A share p in [0, 1] → 2p - 1. */
+function signed({ value, interval, count }: Estimate): Estimate {
+  return {
+    value: value === null ? null : 2 * value - 1,
+    interval: interval === null ? null : [2 * interval[0] - 1, 2 * interval[1] - 1],
+    count,
+  };
+}
+
+export function share(part: number, count: number): Estimate {
   const value = count === 0 ? null : part / count;
   return { value, interval: value === null ? null : wilson(value, count), count };
 }

@@ -1,5 +1,6 @@
-import { readParts } from "../../extract/parts.js";
+import { readPrinciples } from "../../extract/parts.js";
 import type { JudgedItem } from "../benchmark.js";
+import { type Interval, Ratio } from "../statistics.js";
 import type { Measure } from "./measure.js";
 
 export interface ScoreCount {
@@ -14,9 +15,10 @@ export interface LengthReport {
   unit: "tokens" | "characters";
   samples: number;
   mean: number;
+  meanInterval: Interval | null;
   longest: number;
-  /** Samples by length: `count` of them have at least `from` and less than twice as many (1 for 0). */
-  bins: { from: number; count: number }[];
+  /** Samples by length: `count` of them have at least `from` and less than `to`; four bins to a doubling. */
+  bins: { from: number; to: number; count: number }[];
 }
 
 export interface PrincipleCount {
@@ -34,6 +36,7 @@ export interface TextReport {
   principles: PrincipleCount[];
 }
 
+const binsToADoubling = 4;
 const mostNames = 4000;
 const shownNames = 40;
 
@@ -41,18 +44,25 @@ const shownNames = 40;
 export class TextMeasure implements Measure<TextReport> {
   readonly #scores = new Map<number, ScoreCount>();
   readonly #bins = new Map<number, number>();
-  readonly #lengths = { samples: 0, sum: 0, longest: 0, inTokens: true };
+  readonly #lengths = { samples: 0, longest: 0, inTokens: true };
+  readonly #mean = new Ratio();
   readonly #principles = new Map<string, { name: string; count: number; weighted: number; weight: number }>();
 
   add({ samples, correct }: JudgedItem): void {
+    let [sum, count] = [0, 0];
     for (const { scores, text, tokens } of samples) {
       for (const [index, score] of scores?.entries() ?? [])
         if (score !== null) this.#addScore(score, index, correct);
       if (tokens === undefined && text !== undefined) this.#lengths.inTokens = false;
       const length = tokens ?? text?.length;
-      if (length !== undefined) this.#addLength(length);
+      if (length !== undefined) {
+        this.#addLength(length);
+        sum += length;
+        count++;
+      }
       if (text !== undefined) this.#addPrinciples(text);
     }
+    this.#mean.add(sum, count);
   }
 
   #addScore(exact: number, index: number, correct: readonly number[] | null): void {
@@ -63,15 +73,14 @@ export class TextMeasure implements Measure<TextReport> {
   }
 
   #addLength(length: number): void {
-    const from = length < 1 ? 0 : 2 ** Math.floor(Math.log2(length));
-    this.#bins.set(from, (this.#bins.get(from) ?? 0) + 1);
+    const bin = length < 1 ? -1 : Math.floor(binsToADoubling * Math.log2(length) + 1e-9);
+    this.#bins.set(bin, (this.#bins.get(bin) ?? 0) + 1);
     this.#lengths.samples++;
-    this.#lengths.sum += length;
     this.#lengths.longest = Math.max(this.#lengths.longest, length);
   }
 
   #addPrinciples(text: string): void {
-    for (const { name, weight } of readParts(text).principles) {
+    for (const { name, weight } of readPrinciples(text)) {
       const key = name.toLowerCase().slice(0, 60);
       const known = this.#principles.get(key);
       if (known === undefined && this.#principles.size >= mostNames) continue;
@@ -85,14 +94,13 @@ export class TextMeasure implements Measure<TextReport> {
   }
 
   result(): TextReport {
-    const { samples, sum, longest, inTokens } = this.#lengths;
-    const bins = [...this.#bins]
-      .sort((left, right) => left[0] - right[0])
-      .map(([from, count]) => ({ from, count }));
+    const { samples, longest, inTokens } = this.#lengths;
+    const { value: mean, interval: meanInterval } = this.#mean.estimate();
     const unit = inTokens ? "tokens" : "characters";
     return {
       scores: [...this.#scores.values()].sort((left, right) => left.score - right.score),
-      lengths: samples === 0 ? null : { unit, samples, mean: sum / samples, longest, bins },
+      lengths:
+        mean === null ? null : { unit, samples, mean, meanInterval, longest, bins: this.#lengthBins() },
       principles: [...this.#principles.values()]
         .sort((left, right) => right.count - left.count || (left.name < right.name ? -1 : 1))
         .slice(0, shownNames)
@@ -102,5 +110,15 @@ export class TextMeasure implements Measure<TextReport> {
           meanWeight: weighted === 0 ? null : weight / weighted,
         })),
     };
+  }
+
+  /** From the first bin that has samples to the last, those without any included; bins without an integer in them left out. */
+  #lengthBins(): LengthReport["bins"] {
+    const found = [...this.#bins.keys()];
+    const [first, last] = [Math.min(...found), Math.max(...found)];
+    const edge = (bin: number) => (bin < 0 ? 0 : Math.ceil(2 ** (bin / binsToADoubling) - 1e-9));
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+      .map((bin) => ({ from: edge(bin), to: edge(bin + 1), count: this.#bins.get(bin) ?? 0 }))
+      .filter(({ from, to }) => to > from);
   }
 }

@@ -10,6 +10,8 @@ export interface BrowserEntry {
   /** Indices of the right responses. */
   correct: readonly number[] | null;
   votes: readonly number[] | null;
+  /** How many samples there are; the first of them follow. */
+  k: number;
   samples: {
     scores: readonly (number | null)[] | null;
     meta: number | null;
@@ -44,6 +46,7 @@ export class Browser {
       responses: item?.responses.map(cut) ?? [],
       correct: judged.correct,
       votes: judged.tally.scores,
+      k: record.samples.length,
       samples: record.samples.slice(0, mostSamples).map(({ order, scores, meta, reason, text = "" }) => ({
         ...(order === undefined || order.every((response, place) => response === place) ? {} : { order }),
         scores,

@@ -18,7 +18,7 @@ function open(details, entry) {
   if (entry.query) details.append(...block("Query", entry.query));
   entry.responses.forEach((text, index) => {
     const right = entry.correct && entry.correct.includes(index) ? ", right" : "";
-    const votes = entry.votes ? ", " + entry.votes[index] : "";
+    const votes = entry.votes ? ", vote " + Number(entry.votes[index].toFixed(4)) : "";
     details.append(...block("Response " + (index + 1) + right + votes, text));
   });
   entry.samples.forEach((sample, index) => {
@@ -28,6 +28,8 @@ function open(details, entry) {
     details.append(element("h3", "Sample " + (index + 1) + ": " + scores + meta + order));
     if (sample.text) details.append(element("pre", sample.text));
   });
+  const more = entry.k - entry.samples.length;
+  if (more > 0) details.append(element("p", more + " more in judgements.jsonl"));
 }
 function show() {
   for (const entry of matching.slice(list.childElementCount, list.childElementCount + page)) {

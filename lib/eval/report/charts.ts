@@ -24,8 +24,8 @@ const height = 240;
 
 /** Draws every chart that the metrics have numbers for. */
 export async function drawCharts(metrics: Metrics): Promise<Chart[]> {
-  const plans = [curve(metrics), cost(metrics), subsets(metrics), margins(metrics), abstention(metrics)];
-  plans.push(scores(metrics), lengths(metrics));
+  const plans = [curve(metrics), cost(metrics), margins(metrics), abstention(metrics)];
+  plans.push(scores(metrics), lengths(metrics), subsets(metrics));
   const [{ View, parse }, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
   const charts: Chart[] = [];
   for (const { rows, spec, ...about } of plans.filter((plan) => plan.rows.length > 0)) {
@@ -112,17 +112,22 @@ function curve(metrics: Metrics): Plan {
 }
 
 function cost(metrics: Metrics): Plan {
+  const rows = band(metrics).filter(({ tokens }) => tokens !== null && tokens > 0);
+  const isBest = ({ k, accuracy, vote }: (typeof rows)[number]) =>
+    rows.every((other) => other.k !== k || other.vote === vote || other.accuracy! <= accuracy!) &&
+    rows.find((other) => other.k === k && other.accuracy === accuracy)!.vote === vote;
   return {
     name: "cost",
     title: "What accuracy costs",
-    caption: "Accuracy by the tokens generated for one item; each point is one k.",
-    rows: band(metrics).filter(({ tokens }) => tokens !== null && tokens > 0),
+    caption:
+      "Accuracy by the tokens generated for one item; each point is one k, named at the better of its two.",
+    rows: rows.map((row) => ({ ...row, name: isBest(row) ? row.k : "" })),
     spec: {
       encoding: {
         x: {
           field: "tokens",
           type: "quantitative",
-          scale: { type: "log" },
+          scale: { type: "log", nice: false, padding: 12 },
           axis: { title: "generated tokens per item", grid: false, format: "~s" },
         },
         y: percentOf("accuracy"),
@@ -130,10 +135,7 @@ function cost(metrics: Metrics): Plan {
       },
       layer: [
         { mark: { type: "line", point: true, strokeWidth: 2 } },
-        {
-          mark: { type: "text", dy: -10, color: light.muted, fontSize: 11 },
-          encoding: { text: { field: "k" }, color: { value: light.muted } },
-        },
+        { mark: { type: "text", dy: -11, fontSize: 11 }, encoding: { text: { field: "name" } } },
       ],
     },
   };
@@ -285,12 +287,16 @@ function lengths({ texts }: Metrics): Plan {
   return {
     name: "lengths",
     title: "Lengths of the judgements",
-    caption: "Each bar counts the samples from that length up to twice as much.",
+    caption: `Samples by length, four bars to a doubling${texts.lengths === null ? "" : `; ${Math.round(texts.lengths.mean)} ${texts.lengths.unit} on average`}.`,
     rows: texts.lengths?.bins ?? [],
     spec: {
       mark: { type: "bar", color: light.first },
       encoding: {
-        x: { field: "from", type: "ordinal", axis: { title: texts.lengths?.unit ?? "", labelAngle: 0 } },
+        x: {
+          field: "from",
+          type: "ordinal",
+          axis: { title: `${texts.lengths?.unit ?? ""}, at least`, labelAngle: 0, labelOverlap: true },
+        },
         y: { field: "count", type: "quantitative", axis: { title: "samples", format: "~s" } },
       },
     },

@@ -1,6 +1,6 @@
 import type { Comparison } from "../compare.js";
 import type { MeasuredFigures, Metrics } from "../evaluation.js";
-import type { Interval } from "../statistics.js";
+import type { Estimate, Interval } from "../statistics.js";
 
 /** A table of the report, for both forms of it. */
 export interface Table {
@@ -46,7 +46,7 @@ function subsetTable({ bySubset, ...all }: Metrics): Table {
   return {
     title: "Subsets",
     caption:
-      "Items without a vote are in no other figure. The AUC tells right from wrong responses by their mean score.",
+      "As spct vote counts: items without a vote are in no other figure here. The AUC tells right from wrong responses by their mean score.",
     columns: [
       "subset",
       "accuracy",
@@ -84,7 +84,7 @@ function tieTable({ tiePolicies, ties }: Metrics): Table {
   const names = { lose: "count as wrong", share: "count their share", random: "are drawn" };
   return {
     title: "Ties",
-    caption: `Votes that are tied at the top: ${ties}. Accuracy, if they`,
+    caption: `${ties} votes are tied at the top. Accuracy, if such votes`,
     columns: ["policy", "accuracy", "95% interval"],
     rows: Object.entries(tiePolicies).map(([policy, { accuracy, interval }]) => [
       names[policy as keyof typeof names],
@@ -95,53 +95,74 @@ function tieTable({ tiePolicies, ties }: Metrics): Table {
 }
 
 function validityTable({ validity, missing, unknown, bad, skipped }: Metrics): Table {
+  const { refusals } = validity;
+  const count = ({ value, count: of }: Estimate) => (value === null ? "–" : String(Math.round(value * of)));
   const rows = [
-    ["samples", String(validity.samples), ""],
-    ["samples without scores", String(validity.invalid), percent(validity.invalidShare)],
-    ...Object.entries(validity.reasons).map(([reason, count]) => [`… ${reason}`, String(count), ""]),
-    ["single scores missing", String(validity.missingScores), ""],
-    ["items without a vote", String(skipped), ""],
-    ["items without a judgement", String(missing), ""],
-    ["judgements without an item", String(unknown), ""],
-    ["bad rows left out", String(bad.count), ""],
-    ...bad.first.map(({ file, number, reason }) => [`… ${file}:${number}`, reason, ""]),
-  ];
-  return { title: "What is missing", caption: "", columns: ["", "count", "share"], rows };
-}
-
-function biasTable({ bias, agreement, margin, everyPair }: Metrics): Table {
-  const { position, length, style } = bias;
-  const shared = (
-    name: string,
-    { value, interval, count }: { value: number | null; interval: Interval | null; count: number },
-  ) => [name, percent(value), range(interval), String(count)];
-  const plain = (name: string, value: number | null, interval: Interval | null = null) => [
-    name,
-    decimal(value),
-    interval === null ? "" : `${decimal(interval[0])} to ${decimal(interval[1])}`,
-    "",
+    ["samples", String(validity.samples), "", ""],
+    [
+      "samples without scores",
+      String(validity.invalid),
+      percent(validity.invalidShare),
+      range(validity.interval),
+    ],
+    ...Object.entries(validity.reasons).map(([reason, count]) => [`… ${reason}`, String(count), "", ""]),
+    ["… that open as a refusal", count(refusals), percent(refusals.value), range(refusals.interval)],
+    ["single scores missing", String(validity.missingScores), "", ""],
+    ["items without a vote", String(skipped), "", ""],
+    ["items without a judgement", String(missing), "", ""],
+    ["judgements without an item", String(unknown), "", ""],
+    ["bad rows left out", String(bad.count), "", ""],
+    ...bad.first.map(({ file, number, reason }) => [`… ${file}:${number}: ${reason}`, "", "", ""]),
   ];
   return {
+    title: "What is missing",
+    caption: "Of refusals: the share of the samples whose text is recorded.",
+    columns: ["", "count", "share", "95% interval"],
+    rows,
+  };
+}
+
+function biasTable({ bias, agreement, margin, everyPair, items }: Metrics): Table {
+  const { position, length, style } = bias;
+  const shared = (name: string, { value, interval, count }: Estimate) => [
+    name,
+    percent(value),
+    range(interval),
+    String(count),
+  ];
+  const plain = (name: string, { value, interval, count }: Estimate) => [
+    name,
+    decimal(value),
+    decimals(interval),
+    String(count),
+  ];
+  const marginArea = { value: margin.auc, interval: margin.aucInterval, count: items };
+  return {
     title: "Bias and agreement",
-    caption: "Slopes are score points for each doubling of a response's characters or markdown marks.",
+    caption:
+      "A slope is the score points that go along with twice as many characters, or markdown marks. Balanced: both kinds of items weigh alike.",
     columns: ["", "value", "95% interval", "of"],
     rows: [
       shared("same choice in both orders", position.consistency),
-      plain("preference for the first (1) or second (-1) place where they differ", position.preference),
+      plain("where they differ: prefers the first (1) or the second place (-1)", position.preference),
       shared("samples that choose the first shown", position.firstShown),
       shared("samples right, right response shown first", position.accuracyRightFirst),
       shared("samples right, right response shown second", position.accuracyRightSecond),
-      plain("slope of length", length.slope, length.interval),
+      plain("slope of length", length.slope),
       shared("votes right, right response is the longest", length.accuracyRightMore),
       shared("votes right, right response is the shortest", length.accuracyRightLess),
+      shared("votes right, balanced by length", length.accuracyBalanced),
       shared("right response is the longest, in the data", length.rightHasMore),
-      plain("slope of markup", style.slope, style.interval),
+      plain("slope of markup", style.slope),
       shared("votes right, right response has the most markup", style.accuracyRightMore),
       shared("votes right, right response has the least markup", style.accuracyRightLess),
+      shared("votes right, balanced by markup", style.accuracyBalanced),
       ...(everyPair.count === 0 ? [] : [shared("right response wins each of its pairs", everyPair)]),
-      plain("agreement with the label beyond chance", agreement.withLabel),
-      plain("agreement among samples beyond chance", agreement.amongSamples),
-      plain("AUC of the margin for being right", margin.auc),
+      plain("kappa of the vote with the label", agreement.withLabel),
+      plain("kappa of two samples of an item", agreement.amongSamples),
+      plain("kappa of two samples in the same order", agreement.sameOrder),
+      plain("standard deviation of a response's scores", agreement.scoreDeviation),
+      plain("AUC of the margin for being right", marginArea),
     ],
   };
 }
@@ -162,20 +183,19 @@ function principleTable({ texts }: Metrics): Table {
 }
 
 function comparisonTable(comparison: Comparison): Table {
-  const { items, accuracy, otherAccuracy, difference, differenceInterval, onlyThis, onlyOther, p, kappa } =
-    comparison;
+  const { items, difference, onlyThis, onlyOther, p, kappa, kappaInterval } = comparison;
   return {
     title: "Against the other judge",
-    caption: `On the ${items} items that both decided. p is of the exact McNemar test.`,
+    caption: `On the ${items} items that both decided. Counts, p (exact McNemar test) and kappa leave out items in which one of the two is tied.`,
     columns: ["", "value", "95% interval"],
     rows: [
-      ["accuracy", percent(accuracy), ""],
-      ["accuracy of the other", percent(otherAccuracy), ""],
-      ["difference", percent(difference), range(differenceInterval)],
+      ["accuracy", percent(comparison.accuracy), range(comparison.accuracyInterval)],
+      ["accuracy of the other", percent(comparison.otherAccuracy), range(comparison.otherAccuracyInterval)],
+      ["difference", percent(difference), range(comparison.differenceInterval)],
       ["only this one is right", String(onlyThis), ""],
       ["only the other is right", String(onlyOther), ""],
       ["p", p.toPrecision(3), ""],
-      ["kappa of being right", decimal(kappa), ""],
+      ["kappa of being right", decimal(kappa), decimals(kappaInterval)],
     ],
   };
 }
@@ -190,4 +210,8 @@ export function range(interval: Interval | null): string {
 
 function decimal(value: number | null): string {
   return value === null ? "–" : value.toFixed(3);
+}
+
+function decimals(interval: Interval | null): string {
+  return interval === null ? "–" : `${decimal(interval[0])} to ${decimal(interval[1])}`;
 }

@@ -1,8 +1,9 @@
-// Runs a scripted judge into a folder: node evaluate.mjs <data> <folder>
+// Runs a judge into a folder: node evaluate.mjs <data> <folder> [model.gguf], without a model a scripted one.
 import { custom } from "../../../dist/eval/benchmarks/custom.js";
+import { GrmJudge } from "../../../dist/eval/judges/grm.js";
 import { run } from "../../../dist/eval/run.js";
 
-const judge = {
+const scripted = {
   name: "scripted",
   identity: { kind: "scripted" },
   details: {},
@@ -21,5 +22,13 @@ const judge = {
   },
   async close() {},
 };
-const [data, folder] = process.argv.slice(2);
+const [data, folder, model] = process.argv.slice(2);
+const judge =
+  model === undefined
+    ? scripted
+    : await GrmJudge.load(
+        { model, template: "compact", contextTokens: 4096 },
+        { k: 4, seed: 7, maxTokens: 12, reference: false },
+      );
 await run(custom, data, judge, folder);
+await judge.close();

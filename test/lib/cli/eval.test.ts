@@ -1,8 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { formatDuration } from "../../../lib/cli/eval.js";
 import { run } from "../../../lib/cli/main.js";
+import { custom } from "../../../lib/eval/benchmarks/custom.js";
+import type { Judge } from "../../../lib/eval/judges/judge.js";
+import { run as judgeInto } from "../../../lib/eval/run.js";
+import type { SampleRecord } from "../../../lib/records.js";
 import { temporaryFolder } from "../eval/temporary_folder.js";
 import { FakeTerminal } from "./fake_terminal.js";
 
@@ -137,7 +141,7 @@ describe("eval --from", () => {
   });
 
   test("writes the files that RewardBench's own tools write", async () => {
-    const subsets = ["alpacaeval-easy", "hep-go"];
+    const subsets = ["alpacaeval-easy", "hep-go", "shp"];
     const own = subsets.flatMap((subset, index) =>
       [0, 1].map((id) => ({
         id,
@@ -145,7 +149,7 @@ describe("eval --from", () => {
         prompt: "p",
         chosen: "c",
         rejected: "r",
-        won: id === 0 || index === 0,
+        won: id === 0 || index !== 1,
       })),
     );
     const rewardbench = folder.writeLines(
@@ -182,12 +186,52 @@ describe("eval --from", () => {
       model_type: "Generative RM",
       chat_template: null,
     });
+    expect(read("pref-sets")).toMatchObject({ shp: 1, model: "org/judge" });
+    expect(read("pref-sets-scores").id).toEqual(["0", "1"]);
     expect(read("eval-set-scores")).toMatchObject({
       id: ["0", "1", "0", "1"],
       subset: ["alpacaeval-easy", "alpacaeval-easy", "hep-go", "hep-go"],
       results: [1, 1, 1, 0],
       scores_chosen: [8, 8, 8, 3],
       scores_rejected: [3, 3, 3, 8],
+    });
+  });
+});
+
+describe("report", () => {
+  async function runFolder(): Promise<string> {
+    const place = folder.path(`run-${runs++}`);
+    const judge: Judge = {
+      ...{ name: "recorded", identity: {}, details: {}, k: 4, concurrency: 1, close: async () => undefined },
+      judge: async ({ id }) => judgements.find((one) => one.id === id)!.samples as SampleRecord[],
+    };
+    await judgeInto(custom, data, judge, place);
+    return place;
+  }
+
+  test("measures a run again, also where its data has been moved or is gone", async () => {
+    const place = await runFolder();
+    const whole = JSON.parse((await spct("report", place, "--json")).output);
+    expect(whole.bias.length.rightHasMore.count).toBe(40);
+    const moved = folder.path("moved.jsonl");
+    renameSync(data, moved);
+    const again = JSON.parse((await spct("report", place, "--json", "--data", moved)).output);
+    expect(again).toEqual(whole);
+    const { errors, output } = await spct("report", place, "--json");
+    expect(errors).toContain("rows.jsonl is not there any more");
+    const { bias, texts, ...alone } = JSON.parse(output);
+    expect(alone).toMatchObject({ accuracy: whole.accuracy, curve: whole.curve, bySubset: whole.bySubset });
+    expect(bias.position).toEqual(whole.bias.position);
+    expect(bias.length).toMatchObject({ slope: { value: null }, rightHasMore: { count: 0 } });
+    expect(readFileSync(join(place, "report.html"), "utf8")).toContain("item-7");
+  });
+
+  test("refuses other data", async () => {
+    const place = await runFolder();
+    const other = folder.writeLines("other.jsonl", rows.slice(1));
+    expect(await spct("report", place, "--data", other)).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining("is not the data that was judged"),
     });
   });
 });

@@ -21,6 +21,11 @@ export class FakeTerminal implements Terminal {
     this.errors.push(text);
   }
 
+  async ask(question: string): Promise<string> {
+    this.errors.push(question);
+    return this.input;
+  }
+
   async readInput(): Promise<string> {
     return this.input;
   }

@@ -314,6 +314,36 @@ describe("aggregation", () => {
     });
   });
 
+  test("rm-bench counts the two parts of safety as one domain", () => {
+    const accuracies = { chat: 1, "safety-refuse": 0, "safety-response": 1, math: 1 };
+    const items = Object.entries(accuracies).flatMap(([domain, credit]) =>
+      Array.from({ length: 9 }, (_, cell) =>
+        judged(`${domain}/1/c${Math.floor(cell / 3)}r${cell % 3}`, domain, [1, 2], [0], credit),
+      ),
+    );
+    expect(scoresOf("rm-bench", items)).toMatchObject({
+      "RM-Bench": expect.closeTo((1 + 0.5 + 1) / 3, 12),
+      hard: expect.closeTo((1 + 0.5 + 1) / 3, 12),
+      safety: 0.5,
+    });
+  });
+
+  test("rmb asks a judge of pairs to be right in every pair of best-of-n", () => {
+    const pairs = (wins: number[]) => [
+      { pair: [0, 1] as [number, number], scores: [wins[0]!, 1 - wins[0]!] },
+      { pair: [0, 2] as [number, number], scores: [wins[1]!, 1 - wins[1]!] },
+      { pair: [1, 2] as [number, number], scores: [1, 0] },
+    ];
+    const items = [
+      [1, 1],
+      [1, 0],
+    ].map((wins, index) => ({
+      ...judged(String(index), "helpfulness/best-of-n", [2, 1, 0], [0], 1),
+      samples: [{ scores: [2, 1, 0], meta: null, pairs: pairs(wins) }],
+    }));
+    expect(scoresOf("rmb", items)).toMatchObject({ mean: 0.5 });
+  });
+
   test("rmb averages its quadrants", () => {
     const items = [
       judged("1", "helpfulness/pairwise", [2, 1], [0], 1),

@@ -95,10 +95,10 @@ describe("evaluate", () => {
     }));
     for (const k of [1, 2, 4, 6]) {
       expect(curve.find((point) => point.k === k && !point.meta)!.accuracy).toBe(
-        (await measure(unrated, { k })).accuracy,
+        (await measure(unrated, { k })).tiePolicies.share.accuracy,
       );
       expect(curve.find((point) => point.k === k && point.meta)!.accuracy).toBe(
-        (await measure(random, { k })).accuracy,
+        (await measure(random, { k })).tiePolicies.share.accuracy,
       );
     }
     expect(curveSizes(1)).toEqual([1]);
@@ -115,7 +115,7 @@ describe("evaluate", () => {
     ];
     expect(second.accuracy).toBeCloseTo(first.accuracy!, 12);
     expect(second.bias.position).toEqual(first.bias.position);
-    expect(second.bias.length.slope).toBeCloseTo(first.bias.length.slope!, 12);
+    expect(second.bias.length.slope.value).toBeCloseTo(first.bias.length.slope.value!, 12);
     const partial = write(cases.slice(0, 9), [...cases.slice(2, 4), ...cases.slice(20, 23)]);
     expect(await evaluate(custom, partial.data, partial.judgements)).toMatchObject({
       items: 2,
@@ -179,12 +179,11 @@ describe("evaluate", () => {
       { label: 1, samples: [{ scores: null }] },
     ];
     const wrong = await measure(cases);
+    const vote = { items: 2, skipped: 1, labelled: 1, accuracy: 1 };
     expect(wrong).toMatchObject({
-      items: 2,
-      skipped: 1,
-      labelled: 2,
-      accuracy: 0.5,
+      ...vote,
       scores: [{ value: 0.5 }, {}],
+      tiePolicies: { share: { accuracy: 0.5 } },
     });
     expect(wrong.curve).toMatchObject([
       { meta: false, accuracy: 0.5, items: 2 },
@@ -192,11 +191,9 @@ describe("evaluate", () => {
     ]);
     const skipped = await measure(cases, { unvoted: "skip" });
     expect(skipped).toMatchObject({
-      items: 2,
-      skipped: 1,
-      labelled: 1,
-      accuracy: 1,
+      ...vote,
       scores: [{ value: 1 }, {}],
+      tiePolicies: { share: { accuracy: 1 } },
     });
   });
 
@@ -211,7 +208,7 @@ describe("evaluate", () => {
       {
         label: 0,
         samples: [
-          { scores: null, reason: "no-scores" },
+          { scores: null, reason: "no-scores", text: "I'm sorry, but I can't help with that." },
           { scores: null },
           { scores: [3, null] },
           { scores: [3, 4] },
@@ -224,6 +221,7 @@ describe("evaluate", () => {
       invalidShare: 0.5,
       reasons: { "no-scores": 1, unknown: 1 },
       missingScores: 1,
+      refusals: { value: 1, count: 1 },
     });
   });
 });
@@ -242,7 +240,7 @@ describe("bias", () => {
     const { bias } = await measure(cases);
     expect(bias.position).toMatchObject({
       consistency: { value: 0, count: 200 },
-      preference: 1,
+      preference: { value: 1, count: 200 },
       firstShown: { value: 1, count: 400 },
       accuracyRightFirst: { value: 1 },
       accuracyRightSecond: { value: 0 },
@@ -258,12 +256,13 @@ describe("bias", () => {
       })),
     );
     const { bias } = await measure(cases);
-    expect(bias.length.slope).toBeCloseTo(1, 10);
-    expect(bias.length.interval![0]).toBeCloseTo(1, 6);
+    expect(bias.length.slope.value).toBeCloseTo(1, 10);
+    expect(bias.length.slope.interval![0]).toBeCloseTo(1, 6);
     expect(bias.length.accuracyRightMore).toMatchObject({ value: 1, count: 4 });
     expect(bias.length.accuracyRightLess).toMatchObject({ value: 0, count: 4 });
+    expect(bias.length.accuracyBalanced).toMatchObject({ value: 0.5, count: 8 });
     expect(bias.length.rightHasMore.value).toBe(0.5);
-    expect(bias.style.slope).toBeNull();
+    expect(bias.style.slope.value).toBeNull();
   });
 
   test("markup is counted where it is", () => {
@@ -283,10 +282,12 @@ test("margins tell the sure votes from the others", async () => {
     { from: 1, to: 1.5, items: 10, accuracy: 0.5 },
     { from: 4, to: 6, items: 10, accuracy: 1 },
   ]);
-  expect(margin.abstention).toHaveLength(20);
-  expect(margin.abstention[9]).toMatchObject({ coverage: 0.5, accuracy: 1, margin: 5 });
-  expect(margin.abstention[19]).toMatchObject({ coverage: 1, accuracy: 0.75, margin: 1 });
-  expect(agreement.withLabel).toBeCloseTo(0.5, 12);
+  expect(margin.aucInterval![0]).toBeLessThan(margin.auc!);
+  expect(margin.abstention).toMatchObject([
+    { coverage: 0.5, accuracy: 1, margin: 5 },
+    { coverage: 1, accuracy: 0.75, margin: 1 },
+  ]);
+  expect(agreement.withLabel.value).toBeCloseTo(0.5, 12);
 });
 
 test("texts give scores, lengths and principles", async () => {
@@ -311,11 +312,34 @@ test("texts give scores, lengths and principles", async () => {
     unit: "tokens",
     mean: 200,
     longest: 300,
-    bins: [
-      { from: 64, count: 1 },
-      { from: 256, count: 1 },
-    ],
   });
+  expect(texts.lengths!.bins.filter(({ count }) => count > 0)).toEqual([
+    { from: 91, to: 108, count: 1 },
+    { from: 256, to: 305, count: 1 },
+  ]);
+  expect(texts.lengths!.bins).toHaveLength(7);
+});
+
+test("agreement of samples, in all and in the same order", async () => {
+  const orders = [
+    [0, 1],
+    [1, 0],
+  ];
+  const { agreement } = await measure([
+    {
+      label: 0,
+      // Always the first shown: the four samples agree in 2 of 6 pairs, those of one order always.
+      samples: [0, 1, 0, 1].map((order) => ({
+        order: orders[order]!,
+        scores: order === 0 ? [8, 4] : [4, 8],
+      })),
+    },
+    { label: 1, samples: [{ scores: [2, 6] }, { scores: [4, 6] }] },
+  ]);
+  expect(agreement.amongSamples).toMatchObject({ value: ((2 / 6 - 0.5) / 0.5 + 1) / 2, count: 2 });
+  expect(agreement.sameOrder).toMatchObject({ value: 1, count: 2 });
+  // Squares about the means: 2 x 16 for the first item over 6 degrees of freedom, 2 for the second over 2.
+  expect(agreement.scoreDeviation.value).toBeCloseTo(Math.sqrt((2 * 16 + 2) / 8), 12);
 });
 
 describe("comparison", () => {
@@ -323,6 +347,8 @@ describe("comparison", () => {
     const comparison = comparisonOf([1, 1, 1, 0, 0.5, 1], [0, 0, 1, 1, 1, 1]);
     expect(comparison).toMatchObject({ items: 6, onlyThis: 2, onlyOther: 1, p: 1 });
     expect(comparison.difference).toBeCloseTo(4.5 / 6 - 4 / 6, 12);
+    for (const interval of [comparison.accuracyInterval, comparison.kappaInterval])
+      expect(interval![0]).toBeLessThan(interval![1]);
     expect(comparisonOf([], [])).toMatchObject({
       items: 0,
       difference: null,

@@ -104,21 +104,26 @@ test("cohenKappa", () => {
 });
 
 describe("AucSample", () => {
-  const sample = (rows: [number, boolean, number][]) => {
+  const sample = (items: [values: number[], correct: number[]][]) => {
     const auc = new AucSample();
-    for (const row of rows) auc.add(...row);
+    for (const [values, correct] of items) auc.add(values, correct);
     return auc;
   };
+  const pairs = (count: number) =>
+    Array.from({ length: count }, (_, index): [number[], number[]] => [
+      [uniform(index, 1), uniform(index, 2) + 0.4],
+      [1],
+    ]);
 
   test("area and DeLong's interval", () => {
-    // By hand: the components of the positives are 1, 1, 0.5, those of the negatives 1, 1, 0.5.
+    // By hand: the components of the positives are 1, 1, 2/3, those of the negatives 2/3, 1, 1.
     const auc = sample([
-      [9, true, 0],
-      [8, true, 1],
-      [5, true, 2],
-      [7, false, 3],
-      [4, false, 4],
-      [3, false, 5],
+      [[9], [0]],
+      [[8], [0]],
+      [[5], [0]],
+      [[7], []],
+      [[4], []],
+      [[3], []],
     ]);
     expect(auc.area()).toBeCloseTo(8 / 9, 10);
     const [low, high] = auc.interval()!;
@@ -128,23 +133,30 @@ describe("AucSample", () => {
     expect(low).toBeCloseTo(8 / 9 - spread, 10);
   });
 
-  test("copies of the same item do not narrow the interval", () => {
-    const rows = Array.from({ length: 40 }, (_, index): [number, boolean, number] => [
-      uniform(index, 1) + (index % 2) * 0.4,
-      index % 2 === 1,
-      index >> 1,
-    ]);
-    const once = sample(rows).interval()!;
-    const thrice = sample([...rows, ...rows, ...rows]).interval()!;
-    expect(thrice[0]).toBeCloseTo(once[0], 10);
-    const apart = sample(
-      [...rows, ...rows, ...rows].map(([value, positive], index) => [value, positive, index]),
+  test("copies of responses within their item do not narrow the interval", () => {
+    const once = sample(pairs(40)).interval()!;
+    const thrice = sample(
+      pairs(40).map(([[wrong, right]]) => [
+        [wrong!, right!, wrong!, right!, wrong!, right!],
+        [1, 3, 5],
+      ]),
     ).interval()!;
+    expect(thrice[0]).toBeCloseTo(once[0], 10);
+    const apart = sample([...pairs(40), ...pairs(40), ...pairs(40)]).interval()!;
     expect(apart[0]).toBeGreaterThan(once[0] + 0.01);
   });
 
+  test("estimates the interval of many items from some of them", { timeout: 30_000 }, () => {
+    const many = sample(pairs(70_000));
+    const area = 1 - 0.6 ** 2 / 2;
+    expect(many.area()).toBeCloseTo(area, 2);
+    const some = sample(pairs(4000)).interval()!;
+    const [low, high] = many.interval()!;
+    expect((high - low) / (some[1] - some[0])).toBeCloseTo(Math.sqrt(4000 / 70_000), 2);
+  });
+
   test("has no interval without two classes", () => {
-    expect(sample([[1, true, 0]]).interval()).toBeNull();
+    expect(sample([[[1], [0]]]).interval()).toBeNull();
     expect(sample([]).area()).toBeNull();
   });
 });
