@@ -15,6 +15,9 @@ type Outcome = { verdict: Verdict } | { error: unknown };
  */
 export const samplesInFlight = (backend: string) => (backend === "cpu" ? 32 : 128);
 
+/** Samples of a query that may stop early: as few as decide a clear case, as other queries fill the batch. */
+export const samplesAtOnce = 4;
+
 /** Judges queries several at a time and yields their verdicts in order. */
 export async function* judgeInOrder(
   judge: Judge,
@@ -23,8 +26,10 @@ export async function* judgeInOrder(
   backend: string,
 ): AsyncGenerator<Verdict, void, undefined> {
   const { concurrency, onError, each } = readJudgeManyOptions(options);
-  const { k, signal } = readJudgeOptions(each, {}, Number.POSITIVE_INFINITY);
-  const limit = concurrency ?? Math.max(2, Math.ceil(samplesInFlight(backend) / k));
+  const { k, signal, earlyStop } = readJudgeOptions(each, {}, Number.POSITIVE_INFINITY);
+  if (earlyStop !== undefined) each.earlyStop = { ...earlyStop, atOnce: earlyStop.atOnce ?? samplesAtOnce };
+  const atOnce = Math.min(k, each.earlyStop?.atOnce ?? k);
+  const limit = concurrency ?? Math.max(2, Math.ceil(samplesInFlight(backend) / atOnce));
   const stopped = new AbortController();
   const eachSignal = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
   const source = iterate(queries);
