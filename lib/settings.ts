@@ -63,8 +63,8 @@ const judgeReaders = {
 /** When a vote is decided before all k samples are drawn; lib/vote/decided.ts has the rule. A single response on a scale has no
  * rival: all of its samples are drawn. */
 export interface EarlyStop {
-  /** At most how likely, by a normal estimate, the winner of an item may be another one than all k samples would have made it.
-   * Above 0 and below 1; 0.002 is a good choice. */
+  /** How likely, at most and as estimated, the winner of a query may be another one than that of all k samples, over all looks
+   * at the vote and all rivals. Above 0 and below 1; 0.002 is a good choice. */
   flipRisk: number;
   /** How many samples the engine is given at a time; it changes how much is drawn in vain, and not the verdict. Default: in
    * `judge` all, as a small batch saves a lone query no time; in `judgeMany` 4, as other queries fill the batch. Of some

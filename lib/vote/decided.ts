@@ -32,22 +32,22 @@ export function kMetaOf(drawn: number, { k, kMeta }: Pick<WholeVote, "k" | "kMet
 
 /**
  * Whether the first ballots decide the vote: for every rival of the leading response, the probability that k ballots would not
- * leave it behind is below `risk` by a normal estimate. A caller that looks L times at a vote with R rivals gives each test
- * the share 1 / (L R) of what it risks for the item: then the item's risk is at most their sum.
+ * leave it behind is estimated below `risk`. A caller that looks L times at a vote with R rivals gives each test the share
+ * 1 / (L R) of what it risks for the item: then the item's risk is at most their sum.
  *
  * The lead over a rival after k ballots is estimated by the mean lead so far, carried on; its variance is that of the k - m
- * ballots to come and of the mean of the m seen. To the spread of the ballots one is added that lies a unit off the mean: four
- * equal ballots are no proof that the fifth is the same.
+ * ballots to come and of the mean of the m seen. Few ballots may agree by chance: a fifth of a unit's square is added to their
+ * squared distances from the mean, and the tail is that of Student's t, with two degrees of freedom more than ballots counted.
+ * This is an estimate and no theorem: scores are neither normal nor of one kind (`npm run check:early-stop` measures it).
  */
 export function isDecided(ballots: readonly Ballot[], vote: WholeVote, risk: number): boolean {
-  const { k, kind } = vote;
-  const { scores, counted } = tally(ballots, vote.responses, { kMeta: kMetaOf(ballots.length, vote) });
+  const { k, kind, responses } = vote;
+  const { scores, counted } = tally(ballots, responses, { kMeta: kMetaOf(ballots.length, vote) });
   if (scores === null) return false;
   const leads = leadsOf(scores, counted.length, kind);
-  return (
-    leads.length > 0 &&
-    leads.every((lead) => flipRisk(contributions(ballots, counted, lead), k, units[kind]) < risk)
-  );
+  const riskOf = (lead: Lead) =>
+    flipRisk(contributions(ballots, counted, lead), k, units[kind], counted.length + 2);
+  return leads.length > 0 && leads.every((lead) => riskOf(lead) < risk);
 }
 
 /** How far apart two ballots are that are not the same: a point; for votes, the lead that a vote for the other one takes away. */
@@ -82,13 +82,26 @@ function contributions(ballots: readonly Ballot[], counted: readonly number[], l
   return leads.map((one, index) => share + (kept.has(index) ? one! - atThreshold : 0));
 }
 
-/** How likely the sum of k values is not above 0, of which the first are given. An upper bound of the normal tail, close to it
- * where it is small. */
-function flipRisk(seen: readonly number[], k: number, unit: number): number {
+/** How likely the sum of k values is not above 0, of which the first are given. */
+function flipRisk(seen: readonly number[], k: number, unit: number, freedom: number): number {
   const m = seen.length;
   const mean = seen.reduce((sum, value) => sum + value, 0) / m;
   const squares = seen.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const variance = (squares + unit ** 2) / m;
-  const z = (k * mean) / Math.sqrt(variance * (k - m + (k - m) ** 2 / m));
-  return z <= 0 ? 1 : Math.exp((-z * z) / 2) / (z * Math.sqrt(2 * Math.PI));
+  const variance = (squares + unit ** 2 / 5) / m;
+  return upperTail((k * mean) / Math.sqrt(variance * (k - m + (k - m) ** 2 / m)), freedom);
+}
+
+/** P(T > t) of Student's t with a whole number of degrees of freedom, by its finite series. */
+function upperTail(t: number, freedom: number): number {
+  const angle = Math.atan2(t, Math.sqrt(freedom));
+  const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+  const odd = freedom % 2;
+  let term = odd === 1 ? cosine : 1;
+  let sum = 0;
+  for (let power = odd; power <= freedom - 2; power += 2) {
+    sum += term;
+    term *= (cosine ** 2 * (power + 1)) / (power + 2);
+  }
+  const within = odd === 1 ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+  return (1 - within) / 2;
 }

@@ -62,7 +62,7 @@ describe("a vote that is decided early", () => {
     const verdict = await grm.judge(pair, { k: 32, earlyStop, onSample: (_, index) => seen.push(index) });
     expect(verdict.samples).toHaveLength(4);
     expect(seen).toEqual([4, 5, 6, 7, 8, 9, 0, 1, 2, 3]);
-    const [{ tokens }] = verdict.samples as [{ tokens: number }];
+    const { tokens } = verdict.samples[0]!;
     expect(verdict.usage.abandonedTokens).toBe(6 * tokens + 22 * abandonedTokens);
   });
 

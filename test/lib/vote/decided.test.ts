@@ -54,11 +54,11 @@ describe("isDecided", () => {
   });
 
   test("needs more for a smaller risk, and less the fewer ballots are to come", () => {
-    // Leads 1, 2, -1, 3: mean 1.25, squares 17.5. Of 32: z = 40 / sqrt(18.5 / 8 * (24 + 24 * 24 / 8)) = 2.68.
+    // Leads 1, 2, -1, 3: mean 1.25, squares 17.5, ten degrees of freedom. Of 32: t = 40 / sqrt(17.7 / 8 * (24 + 24 * 24 / 8)).
     const narrow = times(2, [6, 5], [7, 5], [5, 6], [7, 4]);
-    expect([0.01, 0.004].map((risk) => isDecided(narrow, pair, risk))).toEqual([true, false]);
-    // Of 12: z = 15 / sqrt(18.5 / 8 * (4 + 4 * 4 / 8)) = 4.03.
-    expect([4e-5, 2e-5].map((risk) => isDecided(narrow, { ...pair, k: 12 }, risk))).toEqual([true, false]);
+    expect([0.011, 0.01].map((risk) => isDecided(narrow, pair, risk))).toEqual([true, false]);
+    // Of 12: t = 15 / sqrt(17.7 / 8 * (4 + 4 * 4 / 8)) = 4.12.
+    expect([0.0011, 0.001].map((risk) => isDecided(narrow, { ...pair, k: 12 }, risk))).toEqual([true, false]);
   });
 
   test("looks at the ballots that the meta RM lets in", () => {
