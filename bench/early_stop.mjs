@@ -2,7 +2,7 @@
 //   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 0] [--json]
 // The default judge on held-out pairs of its task, with its meta RM and without, in turns; every round has queries of its own.
 // Prints the samples drawn, how often the winner is that of all k (ties of all k apart), and the times of k samples over ours, on
-// the clock and on the processor.
+// the clock and on the processor: with as many queries in flight as judgeMany chooses, and one query after the other.
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { ratioOf, spreadOf } from "../dist/bench/spread.js";
@@ -39,7 +39,7 @@ async function measure(name, meta) {
     earlyStop: { flipRisk, atOnce: numberOf("at-once") },
     concurrency: numberOf("concurrency"),
   };
-  const taken = { fixed: [], early: [] };
+  const taken = { fixed: [], oneByOne: [], early: [] };
   let [drawn, abandoned, generated, clear, same] = [0, 0, 0, 0, 0];
   try {
     for (let round = 0; round < rounds; round++) {
@@ -50,6 +50,7 @@ async function measure(name, meta) {
       const seed = round * queries * k;
       const contenders = [
         ["fixed", { seed }],
+        ["oneByOne", { seed, concurrency: 1 }],
         ["early", { seed, ...early }],
       ];
       if (round % 2 === 1) contenders.reverse();
@@ -72,9 +73,9 @@ async function measure(name, meta) {
   } finally {
     await grm.close();
   }
-  const ratio = (what) =>
+  const ratio = (who, what) =>
     ratioOf(
-      taken.fixed.map((one) => one[what]),
+      taken[who].map((one) => one[what]),
       taken.early.map((one) => one[what]),
     );
   return {
@@ -85,8 +86,9 @@ async function measure(name, meta) {
     same: same / clear,
     clear,
     interval: wilson(same / clear, clear),
-    seconds: ratio("seconds"),
-    cpu: ratio("cpu"),
+    seconds: ratio("fixed", "seconds"),
+    cpu: ratio("fixed", "cpu"),
+    secondsOneByOne: ratio("oneByOne", "seconds"),
     verdictsPerSecond: Object.fromEntries(
       Object.entries(taken).map(([who, all]) => [who, spreadOf(all.map(({ seconds }) => queries / seconds))]),
     ),
@@ -102,13 +104,13 @@ if (values.json) {
   console.log(JSON.stringify(result));
 } else {
   console.log(`${machine}, load ${result.load.map((load) => load.toFixed(1)).join(" and ")}`);
-  for (const { name, drawn, abandonedShare, same, clear, interval, seconds, cpu } of cases) {
-    const [time, processor] = [seconds, cpu]
+  for (const { name, drawn, abandonedShare, same, clear, interval, ...ratios } of cases) {
+    const [time, processor, oneByOne] = [ratios.seconds, ratios.cpu, ratios.secondsOneByOne]
       .map(range)
       .map(([middle, ...ends]) => `${middle} (${ends.join(" - ")})`);
     const winners = `${(100 * same).toFixed(1)}% (${interval.map((end) => (100 * end).toFixed(1)).join(" - ")}) of ${clear}`;
     console.log(
-      `${name}: ${drawn.toFixed(1)} samples drawn, ${(100 * abandonedShare).toFixed(1)}% of the tokens in vain, same winner ${winners}; ${time} times as fast, ${processor} in processor time, ${seconds.n} rounds`,
+      `${name}: ${drawn.toFixed(1)} samples drawn, ${(100 * abandonedShare).toFixed(1)}% of the tokens in vain, same winner ${winners}; ${time} times as fast, ${processor} in processor time, ${oneByOne} than one query after the other; ${ratios.seconds.n} rounds`,
     );
   }
 }
