@@ -25,6 +25,8 @@ const { values } = parseArgs({
 const numberOf = (name) => (values[name] === undefined ? undefined : Number(values[name]));
 const [rounds, queries, k, flipRisk] = ["rounds", "queries", "samples", "flip-risk"].map(numberOf);
 
+const firstItem = 10_000; // behind those that the rule was tried on
+
 async function timed(grm, items, options) {
   const [start, before] = [performance.now(), process.cpuUsage()];
   const verdicts = [];
@@ -43,10 +45,12 @@ async function measure(name, meta) {
   let [drawn, abandoned, generated, clear, same] = [0, 0, 0, 0, 0];
   try {
     for (let round = 0; round < rounds; round++) {
-      const items = heldOutItems(queries, undefined, round * queries).map(({ query, responses }) => ({
-        query,
-        responses,
-      }));
+      const items = heldOutItems(queries, undefined, firstItem + round * queries).map(
+        ({ query, responses }) => ({
+          query,
+          responses,
+        }),
+      );
       const seed = round * queries * k;
       const contenders = [
         ["fixed", { seed }],

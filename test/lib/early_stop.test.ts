@@ -1,7 +1,9 @@
 // Judging until the vote is decided: what is drawn, looked at, given up and reported.
 import { beforeAll, describe, expect, test } from "vitest";
+import { formatVerdict } from "../../lib/cli/report.js";
 import { Grm } from "../../lib/judge.js";
 import type { PromptTemplate } from "../../lib/prompt/template.js";
+import { toRecord } from "../../lib/records.js";
 import { loadTemplate } from "../../lib/templates.js";
 import type { Query } from "../../lib/types.js";
 import { type Asked, abandonedTokens, FakeEngine } from "./fake_engine.js";
@@ -145,6 +147,16 @@ test("winners and correctness are votes", async () => {
     drawn: 8,
     scores: [0],
   });
+});
+
+test("records and reports say how many samples had been asked for", async () => {
+  const { grm } = judgeOver((asked) => score(asked, 8, 3), { finishing: inTurn });
+  const early = await grm.judge(pair, { k: 32, earlyStop });
+  expect(toRecord(early, { id: "a", n: 2 })).toMatchObject({ k: 32, samples: { length: 4 } });
+  expect(toRecord(await grm.judge(pair, { k: 4 }), { id: "a", n: 2 })).not.toHaveProperty("k");
+  const shown = formatVerdict(early, { width: 80, color: false });
+  expect(shown).toContain("(4 of 4 samples valid, decided before the other 28)");
+  expect(shown).toContain(`${28 * abandonedTokens} of them for samples given up`);
 });
 
 test("errors and cancellation stay what they are", async () => {
