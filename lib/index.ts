@@ -23,7 +23,7 @@ export { PromptTemplate, type PromptVariables } from "./prompt/template.js";
 export { type JudgementRecord, readJudgements, type SampleRecord, toRecord } from "./records.js";
 export { type RewardBatch, type RewardFunctionOptions, rewardFunction } from "./reward_function.js";
 export { type Critique, RewardModel } from "./reward_model.js";
-export type { JudgeManyOptions, JudgeOptions, LoadOptions } from "./settings.js";
+export type { EarlyStop, JudgeManyOptions, JudgeOptions, LoadOptions } from "./settings.js";
 export { loadTemplate } from "./templates.js";
 export { epochs, type ModelText, modelText, promptOf, toExample } from "./train/conversations.js";
 export {

@@ -1,4 +1,4 @@
-import type { Engine, EngineInfo, RequestUsage, SampleRequest } from "./engine/engine.js";
+import type { Engine, EngineInfo, SampleRequest } from "./engine/engine.js";
 import { invalidArgument, SpctError } from "./errors.js";
 import { type Extraction, extractScores, extractWinner } from "./extract/scores.js";
 import { stopPattern } from "./extract/stop.js";
@@ -17,9 +17,11 @@ import {
 } from "./settings.js";
 import type { NativeTrainer } from "./train/native.js";
 import type { Completion, Query, Sample, Verdict } from "./types.js";
+import { ballotsBetweenLooks, isDecided, kMetaOf, looksAt, type WholeVote } from "./vote/decided.js";
 import { uniform } from "./vote/draw.js";
 import { balancedOrders, restoreOrder } from "./vote/orders.js";
-import { defaultKMeta, tally, winners } from "./vote/tally.js";
+import { tally, winners } from "./vote/tally.js";
+import { type Drawn, drawInWaves, type Waves } from "./waves.js";
 
 /** A generative reward model: judges responses by sampling k judgements and voting. */
 export class Grm {
@@ -50,7 +52,7 @@ export class Grm {
   }
 
   /** Judges one query. Rejects with INVALID_ARGUMENT, CONTEXT_OVERFLOW, CANCELLED, CLOSED, ENGINE_DIED or what failed in the
-   * engine. A sample without readable scores is no failure: it is counted in `k`, not in `valid`, and has a `reason`. */
+   * engine. A sample without readable scores is no failure: it is counted in `drawn`, not in `valid`, and has a `reason`. */
   async judge(query: Query, options: JudgeOptions = {}): Promise<Verdict> {
     const { contextTokens, hasHead } = this.#engine.info;
     const settings = readJudgeOptions(options, this.#manifest, contextTokens);
@@ -62,12 +64,14 @@ export class Grm {
     const request = toRequest(checked, settings, orders, this.#template);
     const samples: Sample[] = [];
     const start = performance.now();
-    const usage = await collect(this.#engine, request, settings, (completion) => {
+    const waves = wavesOf(settings, checked.responses.length, orders.length, samples);
+    const drawn = await collect(this.#engine, request, settings, waves, (completion) => {
       const { prompt, seed } = request.samples[completion.sample]!;
       samples[completion.sample] = toSample(completion, orders[prompt]!, seed, settings);
       settings.onSample?.(samples[completion.sample]!, completion.sample);
     });
-    return toVerdict(samples, checked.responses.length, settings, hasHead, usage, performance.now() - start);
+    const milliseconds = performance.now() - start;
+    return toVerdict(samples, checked.responses.length, settings, hasHead, drawn, milliseconds);
   }
 
   /** Judges a stream of queries, several at a time; verdicts come in the order of the queries. Takes no more queries than it
@@ -123,13 +127,29 @@ function toRequest(
   return { prompts, samples, sampling, maxTokens, logprobs, stop };
 }
 
-/** Runs a request; an error that the caller's own callback throws ends it and is thrown on. */
+/** All samples at once, or until the vote over `samples`, which fill up as they finish, is decided. */
+function wavesOf(settings: JudgeSettings, responses: number, orderings: number, samples: Sample[]): Waves {
+  const { k, kMeta, answer, earlyStop } = settings;
+  if (earlyStop === undefined) return { atOnce: k, looks: [], isEnough: () => false };
+  const vote: WholeVote = { k, kMeta, responses, kind: answer === "scores" ? "points" : "votes" };
+  const looks = looksAt(k, orderings);
+  const risk = earlyStop.flipRisk / (looks.length * Math.max(1, responses - 1));
+  const step = ballotsBetweenLooks(orderings);
+  return {
+    atOnce: step * Math.ceil((earlyStop.atOnce ?? k) / step),
+    looks,
+    isEnough: (count) => isDecided(samples.slice(0, count), vote, risk),
+  };
+}
+
+/** Draws the samples; an error that the caller's own callback throws ends it and is thrown on. */
 async function collect(
   engine: Engine,
   request: SampleRequest,
   { signal }: JudgeSettings,
+  waves: Waves,
   onCompletion: (completion: Completion) => void,
-): Promise<RequestUsage> {
+): Promise<Drawn> {
   const thrown = new AbortController();
   let problem: { error: unknown } | undefined;
   const signals = signal === undefined ? [thrown.signal] : [signal, thrown.signal];
@@ -142,8 +162,8 @@ async function collect(
     }
   };
   try {
-    const usage = await engine.sample(request, guarded, AbortSignal.any(signals));
-    if (problem === undefined) return usage;
+    const drawn = await drawInWaves(engine, request, waves, guarded, AbortSignal.any(signals));
+    if (problem === undefined) return drawn;
   } catch (error) {
     if (problem === undefined) throw SpctError.from(error, "ENGINE_FAILURE");
   }
@@ -180,15 +200,19 @@ function extract(text: string, responses: number, { answer, outOfRange }: JudgeS
 }
 
 function toVerdict(
-  samples: Sample[],
+  finished: Sample[],
   responses: number,
-  { k, kMeta = defaultKMeta(k), seed }: JudgeSettings,
+  { k, kMeta: kMetaOfAll, seed, earlyStop }: JudgeSettings,
   hasHead: boolean,
-  usage: RequestUsage,
+  { count, usage }: Drawn,
   milliseconds: number,
 ): Verdict {
+  const samples = finished.slice(0, count);
+  const kMeta = kMetaOf(count, { k, kMeta: kMetaOfAll });
   const { scores, counted, valid } = tally(samples, responses, { kMeta });
   for (const index of counted) samples[index]!.counted = true;
+  const { promptTokens, promptTokensComputed, abandonedTokens = null } = usage;
+  const kept = samples.reduce((sum, { tokens }) => sum + tokens, 0);
   const top = scores === null ? [] : winners(scores);
   return {
     best: top[Math.floor(uniform(seed) * top.length)] ?? null,
@@ -196,8 +220,15 @@ function toVerdict(
     scores,
     valid,
     k,
+    drawn: count,
     kMeta: hasHead ? kMeta : null,
     samples,
-    usage: { ...usage, generatedTokens: samples.reduce((sum, { tokens }) => sum + tokens, 0), milliseconds },
+    usage: {
+      promptTokens,
+      promptTokensComputed,
+      generatedTokens: kept + (abandonedTokens ?? 0),
+      ...(earlyStop === undefined ? {} : { abandonedTokens }),
+      milliseconds,
+    },
   };
 }

@@ -11,9 +11,16 @@ type Outcome = { verdict: Verdict } | { error: unknown };
 
 /**
  * How many samples to keep running, so that the engine does not run dry between queries. On a CPU every row of a batch walks
- * over the cells of all other queries, so few queries at a time are faster (bench/judging.mjs).
+ * over the cells of all other queries, so few queries at a time are faster (bench/judging.mjs): the fewer where each has only
+ * a few samples at a time (bench/early_stop.mjs).
  */
-export const samplesInFlight = (backend: string) => (backend === "cpu" ? 32 : 128);
+export function samplesInFlight(backend: string, stopsEarly = false): number {
+  if (backend !== "cpu") return 128;
+  return stopsEarly ? 16 : 32;
+}
+
+/** Samples of a query that may stop early: as few as decide a clear case, as other queries fill the batch. */
+export const samplesAtOnce = 4;
 
 /** Judges queries several at a time and yields their verdicts in order. */
 export async function* judgeInOrder(
@@ -23,8 +30,11 @@ export async function* judgeInOrder(
   backend: string,
 ): AsyncGenerator<Verdict, void, undefined> {
   const { concurrency, onError, each } = readJudgeManyOptions(options);
-  const { k, signal } = readJudgeOptions(each, {}, Number.POSITIVE_INFINITY);
-  const limit = concurrency ?? Math.max(2, Math.ceil(samplesInFlight(backend) / k));
+  const { k, signal, earlyStop } = readJudgeOptions(each, {}, Number.POSITIVE_INFINITY);
+  if (earlyStop !== undefined) each.earlyStop = { ...earlyStop, atOnce: earlyStop.atOnce ?? samplesAtOnce };
+  const atOnce = Math.min(k, each.earlyStop?.atOnce ?? k);
+  const inFlight = samplesInFlight(backend, earlyStop !== undefined);
+  const limit = concurrency ?? Math.max(2, Math.ceil(inFlight / atOnce));
   const stopped = new AbortController();
   const eachSignal = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
   const source = iterate(queries);

@@ -67,6 +67,14 @@ export const share: Reader<number> = (given, name) => {
   return given;
 };
 
+/** In (0, 1). */
+export const probability: Reader<number> = (given, name) => {
+  if (typeof given !== "number" || !(given > 0 && given < 1)) {
+    throw invalidArgument(name, "a number above 0 and below 1", given);
+  }
+  return given;
+};
+
 export const flag: Reader<boolean> = (given, name) => {
   if (typeof given !== "boolean") throw invalidArgument(name, "true or false", given);
   return given;

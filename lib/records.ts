@@ -27,6 +27,8 @@ export interface JudgementRecord {
   n: number;
   /** Index of the correct response, or all indices that are correct (`[]`: none is); null if unknown. */
   label: number | number[] | null;
+  /** How many samples were asked for, if the vote was decided before all of them were drawn. */
+  k?: number;
   samples: SampleRecord[];
   /** Names the run that the line comes from. */
   run?: string;
@@ -42,6 +44,7 @@ export function toRecord(
     ...(subset === undefined ? {} : { subset }),
     n,
     label,
+    ...(verdict.drawn < verdict.k ? { k: verdict.k } : {}),
     samples: verdict.samples.map(({ order, scores, reason, meta, text, seed, tokens }) => ({
       order,
       scores,
@@ -97,6 +100,9 @@ function findProblem(value: unknown): string | null {
   const labels = Array.isArray(label) ? label : label === null ? [] : [label];
   if (!labels.every((index) => isIndex(index, n))) return `expected indices below ${n}, or null, for label`;
   if (!Array.isArray(value.samples)) return "expected an array for samples";
+  const least = value.samples.length;
+  if (value.k !== undefined && !(isIndex(value.k, Number.MAX_SAFE_INTEGER) && value.k >= least))
+    return `expected at least the number of samples (${least}) for k`;
   for (const [index, sample] of value.samples.entries()) {
     if (!isObject(sample)) return `expected an object for samples[${index}]`;
     const { scores, meta } = sample;

@@ -9,6 +9,7 @@ import {
   integer,
   number,
   optional,
+  probability,
   type Read,
   type Reader,
   readOptions,
@@ -38,12 +39,18 @@ const orderings: Reader<number | number[][]> = (given, name) => {
   return integer(1)(given, name);
 };
 
+const earlyStop: Reader<{ flipRisk: number; atOnce: number | undefined }> = (given, name) => {
+  if (typeof given !== "object" || given === null) throw invalidArgument(name, "an object", given);
+  return readOptions({ flipRisk: probability, atOnce: optional(integer(1)) }, given);
+};
+
 const judgeReaders = {
   k: withDefault(integer(1, 65_536), 8),
   seed: withDefault(integer(0, largestSeed), 0),
   answer: withDefault(choice("scores", "winner", "correctness"), "scores"),
   orderings: optional(orderings),
   kMeta: optional(integer(1)),
+  earlyStop: optional(earlyStop),
   maxTokens: optional(integer(1, 2 ** 31 - 1)),
   outOfRange: withDefault(choice("reject", "clamp"), "reject"),
   stopAtBox: withDefault(flag, true),
@@ -52,6 +59,18 @@ const judgeReaders = {
   signal: optional(signal),
   ...samplingReaders,
 };
+
+/** When a vote is decided before all k samples are drawn; lib/vote/decided.ts has the rule. A single response on a scale has no
+ * rival: all of its samples are drawn. */
+export interface EarlyStop {
+  /** How likely, at most and as estimated, the winner of a query may be another one than that of all k samples, over all looks
+   * at the vote and all rivals. Above 0 and below 1; 0.002 is a good choice. */
+  flipRisk: number;
+  /** How many samples the engine is given at a time; it changes how much is drawn in vain, and not the verdict. Default: in
+   * `judge` all, as a small batch saves a lone query no time; in `judgeMany` 4, as other queries fill the batch. Of some
+   * orderings that do not divide it, the next multiple. */
+  atOnce?: number;
+}
 
 /** Options of one judging. */
 export interface JudgeOptions extends Partial<Sampling> {
@@ -66,6 +85,8 @@ export interface JudgeOptions extends Partial<Sampling> {
   orderings?: number | number[][];
   /** How many samples the meta RM lets into the vote. Default k/2. */
   kMeta?: number;
+  /** Stops drawing once the vote is decided. Default: all k samples are drawn. */
+  earlyStop?: EarlyStop;
   /** Token budget of one sample. Default: the model's manifest, else 1024 or half of a smaller context. */
   maxTokens?: number;
   /** What becomes of a score outside of the scale. Default "reject": the sample fails. */
@@ -74,7 +95,8 @@ export interface JudgeOptions extends Partial<Sampling> {
   stopAtBox?: boolean;
   /** Whether samples carry token ids and log-probabilities. Default false. */
   logprobs?: boolean;
-  /** Called as samples finish, before the vote. */
+  /** Called as samples finish, before the vote. With `earlyStop` also for samples that finish after the vote was decided, which
+   * the verdict then does not have. */
   onSample?: (sample: Sample, index: number) => void;
   signal?: AbortSignal;
 }
@@ -104,7 +126,8 @@ const manyReaders = {
 };
 
 export interface JudgeManyOptions extends JudgeOptions {
-  /** How many queries are judged at the same time. Default: enough for 128 samples, on a CPU for 32. */
+  /** How many queries are judged at the same time. Default: enough to have 128 samples drawn at once, on a CPU 32, with
+   * `earlyStop` 16. */
   concurrency?: number;
   /** Called for a query that could not be judged, which then has no verdict. Without it the first failure ends the judging. */
   onError?: (error: unknown, index: number) => void;

@@ -89,7 +89,10 @@ export interface Usage {
   promptTokens: number;
   /** Prompt tokens that were computed, after sharing. Null if the engine cannot tell. */
   promptTokensComputed: number | null;
+  /** Those of samples that are not in the verdict too, as far as they are known. */
   generatedTokens: number;
+  /** Only with `earlyStop`: tokens of samples that were begun and are not in the verdict. Null if the engine cannot tell. */
+  abandonedTokens?: number | null;
   milliseconds: number;
 }
 
@@ -103,9 +106,13 @@ export interface Verdict {
   scores: number[] | null;
   /** Samples whose text had scores. */
   valid: number;
+  /** Samples that were asked for. */
   k: number;
-  /** How many samples the meta RM let into the vote; null without one. */
+  /** Samples that were drawn: fewer than k if the vote was decided before. */
+  drawn: number;
+  /** How many of the samples drawn the meta RM lets into the vote; null without one. */
   kMeta: number | null;
+  /** Those drawn. */
   samples: Sample[];
   usage: Usage;
 }

@@ -15,7 +15,7 @@ import { writeReport } from "../eval/report/write.js";
 import { resultFilesOf } from "../eval/result_files.js";
 import { run } from "../eval/run.js";
 import { readManifest } from "../eval/run_folder.js";
-import { choice, integer, optional, readOptions, withDefault } from "../options.js";
+import { choice, integer, optional, probability, readOptions, withDefault } from "../options.js";
 import type { LoadOptions } from "../settings.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { formatMetrics } from "./evaluation.js";
@@ -31,6 +31,7 @@ interface EvalFlags {
   out?: string;
   samples?: number;
   kMeta?: number;
+  flipRisk?: number;
   ties?: string;
   unvoted?: string;
   aggregate?: string;
@@ -97,6 +98,11 @@ export function registerEval(program: Command, invocation: Invocation): void {
       toInteger,
     )
     .option("--k-meta <m>", "how many samples the meta RM lets into the vote (default: half)", toInteger)
+    .option(
+      "--flip-risk <p>",
+      "stop an item when another winner than that of all its samples is less likely than this, such as 0.002; best with --concurrency",
+      toNumber,
+    )
     .option(
       "--ties <policy>",
       "lose, share or random: what a tie at the top counts as, a draw for random",
@@ -210,10 +216,14 @@ async function judgeInto(
 ): Promise<{ judgements: string; name: string }> {
   const { temperature, maxTokens } = flags;
   const kind = findJudgeKind(flags.judge ?? "grm");
-  const { concurrency } = readOptions(
-    { concurrency: optional(integer(1)) },
-    { concurrency: flags.concurrency },
+  const { concurrency, flipRisk } = readOptions(
+    { concurrency: optional(integer(1)), flipRisk: optional(probability) },
+    { concurrency: flags.concurrency, flipRisk: flags.flipRisk },
   );
+  if (flipRisk !== undefined && !kind.stopsEarly) {
+    const able = judgeKinds.filter(({ stopsEarly }) => stopsEarly).map(({ name }) => name);
+    throw invalidArgument("judge", `one of ${able.join(", ")} with a flip risk`, kind.name);
+  }
   const principles = flags.principles === undefined ? undefined : await readText(flags.principles);
   const progress = startProgress(terminal, flags.json === true, "Loading the judge");
   const judge = await kind.load(loadOptions(flags), {
@@ -224,6 +234,7 @@ async function judgeInto(
     principles,
     reference: flags.reference === true,
     concurrency,
+    ...(flipRisk === undefined ? {} : { flipRisk }),
   });
   try {
     const bad = new BadRows();

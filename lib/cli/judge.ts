@@ -19,6 +19,7 @@ interface JudgeFlags {
   samples: number;
   seed?: number;
   kMeta?: number;
+  flipRisk?: number;
   temperature?: number;
   topK?: number;
   topP?: number;
@@ -66,6 +67,11 @@ export function registerJudge(program: Command, invocation: Invocation): void {
     .option("--no-principles", "ask for a judgement without principles")
     .option("-k, --samples <n>", "how many judgements to draw", toInteger, 8)
     .option("--k-meta <n>", "how many of them the meta RM lets into the vote (default: half)", toInteger)
+    .option(
+      "--flip-risk <p>",
+      "stop when another winner than that of all samples is less likely than this, such as 0.002",
+      toNumber,
+    )
     .option("--seed <n>", "sample i uses seed + i", toInteger)
     .option("--temperature <t>", "0 takes the likeliest token", toNumber)
     .option("--top-k <n>", "0 for no limit", toInteger)
@@ -162,7 +168,10 @@ function loadOptions({
 }
 
 function judgeOptions(flags: JudgeFlags): JudgeOptions {
-  const { samples, seed, kMeta, temperature, topK, topP, minP, maxTokens, orderings, answer, clamp } = flags;
+  const { samples, seed, kMeta, flipRisk, temperature, topK, topP, minP, maxTokens } = flags;
+  const { orderings, answer, clamp } = flags;
+  const outOfRange = clamp ? "clamp" : undefined;
+  const earlyStop = flipRisk === undefined ? undefined : { flipRisk };
   const sampling = { temperature, topK, topP, minP, maxTokens };
-  return { k: samples, seed, kMeta, orderings, answer, outOfRange: clamp ? "clamp" : undefined, ...sampling };
+  return { k: samples, seed, kMeta, earlyStop, orderings, answer, outOfRange, ...sampling };
 }

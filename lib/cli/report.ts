@@ -92,11 +92,12 @@ function formatVotes(scores: readonly number[], best: number, layout: Layout): s
 }
 
 function formatOutcome(verdict: Verdict, paint: (style: Style, text: string) => string): string {
-  const { best, ties, scores, valid, k, kMeta } = verdict;
-  if (best === null) return paint("red", `No verdict: none of the ${k} samples gave scores`);
+  const { best, ties, scores, valid, k, drawn, kMeta } = verdict;
+  if (best === null) return paint("red", `No verdict: none of the ${drawn} samples gave scores`);
   const kept =
     kMeta === null ? "" : `, the meta RM kept ${verdict.samples.filter(({ counted }) => counted).length}`;
-  const basis = `${valid} of ${k} samples valid${kept}`;
+  const rest = drawn < k ? `, decided before the other ${k - drawn}` : "";
+  const basis = `${valid} of ${drawn} samples valid${kept}${rest}`;
   if (scores!.length === 1) {
     const counted = verdict.samples.filter((sample) => sample.counted).length;
     return `${paint("bold", `Score ${formatNumber(scores![0]! / counted)}`)} on average (${basis})`;
@@ -107,11 +108,12 @@ function formatOutcome(verdict: Verdict, paint: (style: Style, text: string) => 
 }
 
 function formatUsage({ usage }: Verdict): string {
-  const { promptTokens, promptTokensComputed, generatedTokens, milliseconds } = usage;
+  const { promptTokens, promptTokensComputed, generatedTokens, abandonedTokens = 0, milliseconds } = usage;
   const seconds = milliseconds / 1000;
   const computed = promptTokensComputed === null ? "" : ` (${promptTokensComputed} computed)`;
+  const vain = abandonedTokens ? `, ${abandonedTokens} of them for samples given up` : "";
   const speed = seconds > 0 ? ` (${Math.round(generatedTokens / seconds)}/s)` : "";
-  return `${seconds.toFixed(2)} s, ${promptTokens} prompt tokens${computed}, ${generatedTokens} generated${speed}`;
+  return `${seconds.toFixed(2)} s, ${promptTokens} prompt tokens${computed}, ${generatedTokens} generated${speed}${vain}`;
 }
 
 function formatNumber(value: number): string {

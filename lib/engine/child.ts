@@ -6,7 +6,7 @@ import { LocalEngine, type LocalEngineOptions } from "./local.js";
 import type { ToChild, ToParent } from "./protocol.js";
 
 let engine: LocalEngine | undefined;
-const running = new Map<number, AbortController>();
+const running = new Map<number, { cancel: AbortController; enough: AbortController }>();
 
 process.on("disconnect", () => process.exit());
 process.on("message", (message: ToChild) => {
@@ -18,7 +18,8 @@ process.on("message", (message: ToChild) => {
     case "tokenize":
       return void answer(message.id, async () => engine!.tokenize(message.text));
     case "cancel":
-      return running.get(message.id)?.abort();
+    case "enough":
+      return running.get(message.id)?.[message.kind].abort();
     case "close":
       return void close();
   }
@@ -38,10 +39,10 @@ async function load(options: LocalEngineOptions): Promise<void> {
 }
 
 async function sample({ id, request }: Extract<ToChild, { kind: "sample" }>): Promise<void> {
-  const controller = new AbortController();
-  running.set(id, controller);
+  const [cancel, enough] = [new AbortController(), new AbortController()];
+  running.set(id, { cancel, enough });
   const onCompletion = (completion: Completion) => send({ kind: "completion", id, completion });
-  await answer(id, () => engine!.sample(request, onCompletion, controller.signal));
+  await answer(id, () => engine!.sample(request, onCompletion, cancel.signal, enough.signal));
   running.delete(id);
 }
 

@@ -73,15 +73,23 @@ export class Connection {
     request: SampleRequest,
     onCompletion: (completion: Completion) => void,
     signal: AbortSignal | undefined,
+    enough: AbortSignal | undefined,
   ): Promise<RequestUsage> {
     const id = this.#nextId++;
-    const abort = () => this.#post({ kind: "cancel", id });
-    signal?.addEventListener("abort", abort, { once: true });
-    return this.#ask<RequestUsage>({ kind: "sample", id, request }, onCompletion)
+    const cancel = () => this.#post({ kind: "cancel", id });
+    const end = () => this.#post({ kind: "enough", id });
+    signal?.addEventListener("abort", cancel, { once: true });
+    enough?.addEventListener("abort", end, { once: true });
+    const answer = this.#ask<RequestUsage>({ kind: "sample", id, request }, onCompletion);
+    if (enough?.aborted) end();
+    return answer
       .catch((error: SpctError) => {
         throw error.code === "CANCELLED" && signal?.aborted ? cancelled(signal) : error;
       })
-      .finally(() => signal?.removeEventListener("abort", abort));
+      .finally(() => {
+        signal?.removeEventListener("abort", cancel);
+        enough?.removeEventListener("abort", end);
+      });
   }
 
   tokenize(text: string): Promise<Int32Array> {

@@ -52,6 +52,8 @@ export interface RequestUsage {
   promptTokens: number;
   /** After sharing; null if the engine cannot tell, as when other requests ran at the same time. */
   promptTokensComputed: number | null;
+  /** What had been generated of samples that were given up, in tokens. Missing or null if the engine cannot tell. */
+  abandonedTokens?: number | null;
 }
 
 export interface EngineInfo {
@@ -83,12 +85,14 @@ export interface Engine {
   readonly info: EngineInfo;
   /**
    * Calls `onCompletion` once for each sample, in the order they finish, then resolves. Rejects with a SpctError: CANCELLED
-   * by the signal, CLOSED, CONTEXT_OVERFLOW, or what failed in the engine. `onCompletion` must not throw.
+   * by the signal, CLOSED, CONTEXT_OVERFLOW, or what failed in the engine. `onCompletion` must not throw. `enough` gives up the
+   * samples that have not finished, which is no failure: the request resolves then, their rows are free for others.
    */
   sample(
     request: SampleRequest,
     onCompletion: (completion: Completion) => void,
     signal?: AbortSignal,
+    enough?: AbortSignal,
   ): Promise<RequestUsage>;
   /**
    * The natural log-probability of each continuation (at least one token) after the prompt and what is there of its answer,

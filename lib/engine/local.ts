@@ -26,6 +26,12 @@ interface TokenizedPrompt {
   prefix: string;
 }
 
+/** What ends a request before its samples have: as a failure, or not. */
+interface Endings {
+  signal: AbortSignal | undefined;
+  enough: AbortSignal | undefined;
+}
+
 /** llama.cpp in this process. */
 export class LocalEngine implements Engine {
   readonly info: EngineInfo;
@@ -83,6 +89,7 @@ export class LocalEngine implements Engine {
     request: SampleRequest,
     onCompletion: (completion: Completion) => void,
     signal?: AbortSignal,
+    enough?: AbortSignal,
   ): Promise<RequestUsage> {
     try {
       this.#check(signal);
@@ -94,12 +101,12 @@ export class LocalEngine implements Engine {
       for (const { prompt, continuation } of request.samples) {
         this.#checkLength(prompts[prompt]!.tokens.length, continuation?.length ?? maxTokens);
       }
-      const computed = await this.#run(request, prompts, onCompletion, signal);
+      const counts = await this.#run(request, prompts, onCompletion, { signal, enough });
       const promptTokens = request.samples.reduce(
         (sum, { prompt }) => sum + prompts[prompt]!.tokens.length,
         0,
       );
-      return { promptTokens, promptTokensComputed: computed };
+      return { promptTokens, ...counts };
     } catch (error) {
       throw SpctError.from(error, "ENGINE_FAILURE");
     }
@@ -155,13 +162,13 @@ export class LocalEngine implements Engine {
     return { tokens, prefix: opensThought(pieces) ? "<think>" : "" };
   }
 
-  /** Resolves with the prompt tokens computed, once every sample has been handed over. */
+  /** Resolves once every sample has been handed over or given up. */
   #run(
     request: SampleRequest,
     prompts: TokenizedPrompt[],
     onCompletion: (completion: Completion) => void,
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
+    { signal, enough }: Endings,
+  ): Promise<Omit<RequestUsage, "promptTokens">> {
     const { samples, sampling, maxTokens, logprobs, stop } = request;
     const group: NativeGroup = {
       prompts: prompts.map(({ tokens }) => tokens),
@@ -174,24 +181,29 @@ export class LocalEngine implements Engine {
     if (prompts.every(({ prefix }) => prefix === "")) group.stop = stop;
     return new Promise((resolve, reject) => {
       let open = samples.length;
+      let abandonedTokens = 0;
       let failure: SpctError | undefined;
       const finish = (promptTokensComputed: number) => {
-        signal?.removeEventListener("abort", abort);
-        if (failure === undefined) resolve(promptTokensComputed);
+        for (const one of [signal, enough]) one?.removeEventListener("abort", cancel);
+        if (failure === undefined) resolve({ promptTokensComputed, abandonedTokens });
         else reject(failure);
       };
       const onSample = (event: NativeSampleEvent) => {
-        const problem = this.#problemOf(event, signal);
+        const givenUp = event.reason === "cancelled" && enough?.aborted === true && !signal?.aborted;
+        const problem = givenUp ? undefined : this.#problemOf(event, signal);
         failure ??= problem;
-        if (problem === undefined) {
+        if (givenUp) {
+          abandonedTokens += event.tokens.length;
+        } else if (problem === undefined) {
           const { prefix } = prompts[samples[event.sample]!.prompt]!;
           onCompletion(toCompletion(event, prefix, logprobs));
         }
         if (--open === 0) finish(event.promptTokensComputed);
       };
       const id = this.#native.submit(group, onSample);
-      const abort = () => this.#native.cancel(id);
-      signal?.addEventListener("abort", abort, { once: true });
+      const cancel = () => this.#native.cancel(id);
+      for (const one of [signal, enough]) one?.addEventListener("abort", cancel, { once: true });
+      if (enough?.aborted) cancel();
     });
   }
 

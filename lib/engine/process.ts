@@ -39,11 +39,12 @@ export class ProcessEngine implements Engine {
     request: SampleRequest,
     onCompletion: (completion: Completion) => void,
     signal?: AbortSignal,
+    enough?: AbortSignal,
   ): Promise<RequestUsage> {
     if (signal?.aborted) throw cancelled(signal);
     const connection = await this.#connect();
     if (signal?.aborted) throw cancelled(signal);
-    return connection.sample(request, onCompletion, signal);
+    return connection.sample(request, onCompletion, signal, enough);
   }
 
   score(

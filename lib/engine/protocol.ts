@@ -9,6 +9,7 @@ export type ToChild =
   | { kind: "sample"; id: number; request: SampleRequest }
   | { kind: "tokenize"; id: number; text: string }
   | { kind: "cancel"; id: number }
+  | { kind: "enough"; id: number }
   | { kind: "close" };
 
 /** What the child tells the parent. */

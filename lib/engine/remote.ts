@@ -54,6 +54,7 @@ export class RemoteEngine implements Engine {
     request: SampleRequest,
     onCompletion: (completion: Completion) => void,
     signal?: AbortSignal,
+    enough?: AbortSignal,
   ): Promise<RequestUsage> {
     if (
       request.answer !== undefined ||
@@ -61,11 +62,8 @@ export class RemoteEngine implements Engine {
     )
       throw unsupported("samples that go on with given tokens");
     const failed = new AbortController();
-    const stopped = AbortSignal.any([
-      failed.signal,
-      this.#closed.signal,
-      ...(signal === undefined ? [] : [signal]),
-    ]);
+    const given = [signal, enough].filter((one) => one !== undefined);
+    const stopped = AbortSignal.any([failed.signal, this.#closed.signal, ...given]);
     let promptTokens = 0;
     const draw = async (sample: number) => {
       const answer = await this.#slots.run(() => this.#draw(request, sample, stopped));
@@ -82,9 +80,12 @@ export class RemoteEngine implements Engine {
     if (signal?.aborted) throw cancelled(signal);
     if (this.#closed.signal.aborted) throw new SpctError("CLOSED", "The engine is closed");
     const failures = outcomes.filter((outcome) => outcome.status === "rejected").map(({ reason }) => reason);
-    // Those that were only stopped because another one failed say nothing.
-    if (failures.length > 0) throw failures.find((failure) => !isAbort(failure)) ?? failures[0];
-    return { promptTokens, promptTokensComputed: null };
+    // Those that were only stopped, because another one failed or there are enough, say nothing.
+    const failure =
+      failures.find((one) => !isAbort(one)) ?? (enough?.aborted === true ? undefined : failures[0]);
+    if (failure !== undefined) throw failure;
+    const abandonedTokens = failures.length > 0 ? null : 0; // a server does not say what it had written
+    return { promptTokens, promptTokensComputed: null, abandonedTokens };
   }
 
   async score(): Promise<Float64Array> {

@@ -5,7 +5,7 @@ import type { Aggregator, Benchmark, JudgedItem } from "./benchmark.js";
 import { type Interval, wilson } from "./statistics.js";
 
 export interface CurvePoint {
-  /** Votes over the first k samples of each item. */
+  /** Votes over the first k samples of each item, or over all of one that was decided with fewer. */
   k: number;
   /** Whether the meta RM chose half of them. */
   meta: boolean;
@@ -27,7 +27,7 @@ export interface CurveOptions {
   aggregate: Aggregate;
   /** Of the draws of `ties: "random"`. */
   seed: number;
-  /** The ks. Default: powers of two, and as many samples as the first item has. */
+  /** The ks. Default: powers of two, and as many samples as were asked for of the first item. */
   sizes?: readonly number[];
 }
 
@@ -60,10 +60,11 @@ export class Curve {
     this.#sizes = options.sizes;
   }
 
-  /** `samples` are all that may vote; the first item with any decides how far the curve goes. */
-  add(item: JudgedItem, samples: readonly SampleRecord[], position: number): void {
+  /** `samples` are all that may vote, of `asked` that may have been drawn; the first item with any decides how far the curve
+   * goes. */
+  add(item: JudgedItem, samples: readonly SampleRecord[], position: number, asked = samples.length): void {
     if (samples.length === 0) return;
-    this.#sizes ??= curveSizes(samples.length);
+    this.#sizes ??= curveSizes(asked);
     this.#rated ||= samples.some(({ meta }) => meta !== null);
     for (const k of this.#sizes) {
       const drawn = samples.slice(0, k);

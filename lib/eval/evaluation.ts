@@ -1,5 +1,5 @@
 import { creditOfVote, type TiePolicy, type Unvoted } from "../vote/metrics.js";
-import { type Figures, Summarizer, type SummaryOptions } from "../vote/summary.js";
+import { type Figures, kMetaOfBeginning, Summarizer, type SummaryOptions } from "../vote/summary.js";
 import { tally, winners } from "../vote/tally.js";
 import { AucSample } from "./auc.js";
 import type { BadRowNote, Benchmark, JudgedItem, Score } from "./benchmark.js";
@@ -89,10 +89,11 @@ export class Evaluation {
     const position = this.#items++;
     const subset = facts.subset ?? record.subset;
     const { label } = facts;
+    const asked = Math.min(k ?? Number.POSITIVE_INFINITY, record.k ?? record.samples.length);
     this.#most = Math.max(this.#most, samples.length);
-    this.#summarizer.add({ subset, n: record.n, label, samples });
+    this.#summarizer.add({ subset, n: record.n, label, k: record.k, samples });
     const correct = label === null ? null : [label].flat();
-    const votes = tally(samples, record.n, { aggregate, kMeta });
+    const votes = tally(samples, record.n, { aggregate, kMeta: kMetaOfBeginning(record, { k, kMeta }) });
     const judged: JudgedItem = {
       id: facts.id,
       subset: subset ?? "all",
@@ -110,7 +111,7 @@ export class Evaluation {
     }
     this.#addAuc(judged);
     this.#aggregator.add(judged);
-    this.#curve.add(judged, samples, position);
+    this.#curve.add(judged, samples, position, asked);
     const measures = [
       this.#validity,
       this.#agreement,

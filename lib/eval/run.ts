@@ -64,7 +64,7 @@ export async function run(
   const decided = { items: 0, credit: 0 };
   try {
     for await (const { item, samples } of judgeItems(judge, notDone(items, place), signal)) {
-      place.append(toRecord(item, samples, name));
+      place.append(toRecord(item, samples, judge.k, name));
       judged++;
       const points = creditOf(item, samples);
       if (points !== null) {
@@ -96,9 +96,19 @@ function creditOf(
 function toRecord(
   { id, subset, label, responses }: Item,
   samples: SampleRecord[],
+  k: number,
   run: string,
 ): JudgementRecord {
-  return { id, ...(subset === undefined ? {} : { subset }), n: responses.length, label, samples, run };
+  const asked = samples.length < k ? { k } : {};
+  return {
+    id,
+    ...(subset === undefined ? {} : { subset }),
+    n: responses.length,
+    label,
+    ...asked,
+    samples,
+    run,
+  };
 }
 
 async function count(source: AsyncIterable<unknown>): Promise<number> {

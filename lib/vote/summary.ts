@@ -1,3 +1,4 @@
+import { kMetaOf } from "./decided.js";
 import { creditOfVote, RocCounts, type TiePolicy, type Unvoted } from "./metrics.js";
 import { type Aggregate, type Ballot, tally, winners } from "./tally.js";
 
@@ -7,6 +8,8 @@ export interface VotedItem {
   n: number;
   /** Index or indices of the correct responses; null if unknown. */
   label: number | number[] | null;
+  /** How many samples were asked for, if there are fewer as the vote was decided before. */
+  k?: number;
   samples: readonly Ballot[];
 }
 
@@ -42,6 +45,16 @@ export interface Summary extends Figures {
   bySubset: Record<string, Figures>;
 }
 
+/** How many of the samples drawn of an item enter its vote, where kMeta of all that were asked for would: the same share. */
+export function kMetaOfBeginning(
+  { k: asked, samples }: Pick<VotedItem, "k" | "samples">,
+  { k, kMeta }: Pick<SummaryOptions, "k" | "kMeta">,
+): number | undefined {
+  if (asked === undefined || kMeta === undefined) return kMeta;
+  const whole = Math.min(asked, k ?? asked);
+  return kMetaOf(Math.min(samples.length, whole), { k: whole, kMeta });
+}
+
 /** Votes on every item and counts how often the vote is right. */
 export class Summarizer {
   readonly #options: Required<Pick<SummaryOptions, "ties" | "unvoted" | "aggregate" | "seed">> &
@@ -58,7 +71,8 @@ export class Summarizer {
     const targets = [this.#all, this.#subset(item.subset)];
     const position = this.#next++;
     const { k, kMeta, aggregate, seed } = this.#options;
-    const result = tally(item.samples.slice(0, k), item.n, { aggregate, kMeta });
+    const samples = item.samples.slice(0, k);
+    const result = tally(samples, item.n, { aggregate, kMeta: kMetaOfBeginning(item, { k, kMeta }) });
     const correct = item.label === null ? null : [item.label].flat();
     const points = creditOfVote(result.scores, { correct, n: item.n }, this.#options, seed, position);
     for (const counts of targets) {

@@ -48,6 +48,31 @@ describe("a judge in a child process", () => {
   });
 });
 
+test("both engines give up samples without a failure, and say what had been generated", async () => {
+  for (const engine of [
+    await LocalEngine.load({ modelPath: model, threads: 1 }),
+    await ProcessEngine.load({ modelPath: model, threads: 1 }),
+  ]) {
+    const enough = new AbortController();
+    const [short, long] = [request(1, 4), request(8, 2000)];
+    let finished = 0;
+    const running = engine.sample(long, () => finished++, undefined, enough.signal);
+    await engine.sample(short, () => enough.abort());
+    const { abandonedTokens } = await running;
+    expect(finished).toBeLessThan(8);
+    expect(abandonedTokens).toBeGreaterThan(0);
+    expect(abandonedTokens).toBeLessThan(8 * 2000);
+    const after = await engine.sample(
+      request(3, 4),
+      () => undefined,
+      undefined,
+      new AbortController().signal,
+    );
+    expect(after).toMatchObject({ abandonedTokens: 0 });
+    await engine.close();
+  }
+});
+
 describe("the death of the child", () => {
   test("rejects what ran with ENGINE_DIED, and the next request starts a new child", async () => {
     const engine = await ProcessEngine.load({ modelPath: model, threads: 1 });

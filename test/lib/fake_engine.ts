@@ -11,7 +11,10 @@ export interface Asked {
 
 type Answer = string | { text: string; meta?: number; reason?: Completion["reason"] };
 
-/** An engine whose answers are scripted. Each sample takes a turn of the event loop; samples finish in reverse. */
+/** What the engine has written of a sample that is given up. */
+export const abandonedTokens = 2;
+
+/** An engine whose answers are scripted. Each sample takes a turn of the event loop; samples finish in reverse, or as told. */
 export class FakeEngine implements Engine {
   readonly info: EngineInfo;
   readonly requests: SampleRequest[] = [];
@@ -21,7 +24,10 @@ export class FakeEngine implements Engine {
 
   constructor(
     private readonly answer: (asked: Asked) => Answer | Promise<Answer>,
-    options: { hasHead?: boolean } = {},
+    private readonly options: {
+      hasHead?: boolean;
+      finishing?: (samples: number[]) => number[];
+    } = {},
   ) {
     this.info = {
       ...{ model: "fake.gguf", description: "scripted", architecture: "none", parameters: 0, sizeBytes: 0 },
@@ -34,13 +40,18 @@ export class FakeEngine implements Engine {
     request: SampleRequest,
     onCompletion: (completion: Completion) => void,
     signal?: AbortSignal,
+    enough?: AbortSignal,
   ): Promise<RequestUsage> {
+    const { finishing = (samples) => samples.reverse() } = this.options;
+    let unfinished = request.samples.length;
     this.requests.push(request);
     this.running++;
     this.mostRunning = Math.max(this.mostRunning, this.running);
     try {
-      for (const sample of [...request.samples.keys()].reverse()) {
+      for (const sample of finishing([...request.samples.keys()])) {
         await new Promise((resolve) => setImmediate(resolve));
+        if (enough?.aborted) break;
+        unfinished--;
         const { prompt, seed } = request.samples[sample]!;
         const answer = await this.answer({ prompt: request.prompts[prompt]![0]!.content, seed, sample });
         if (this.closed) throw new SpctError("CLOSED", "The engine is closed");
@@ -58,7 +69,11 @@ export class FakeEngine implements Engine {
     } finally {
       this.running--;
     }
-    return { promptTokens: 100 * request.samples.length, promptTokensComputed: 100 * request.prompts.length };
+    return {
+      promptTokens: 100 * request.samples.length,
+      promptTokensComputed: 100 * request.prompts.length,
+      abandonedTokens: abandonedTokens * unfinished,
+    };
   }
 
   score(): Promise<Float64Array> {

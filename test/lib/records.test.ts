@@ -75,6 +75,11 @@ test.each([
   ["n of zero", { id: "a", n: 0, label: null, samples: [] }, "at least 1 for n"],
   ["a label out of range", { id: "a", n: 2, label: 2, samples: [] }, "indices below 2"],
   ["a label in a list out of range", { id: "a", n: 2, label: [0, -1], samples: [] }, "indices below 2"],
+  [
+    "more samples than were asked for",
+    { id: "a", n: 1, label: 0, k: 1, samples: [{ scores: [1] }, { scores: [1] }] },
+    "at least the number of samples (2) for k",
+  ],
   ["no samples", { id: "a", n: 2, label: 0 }, "array for samples"],
   ["a sample that is none", { id: "a", n: 2, label: 0, samples: [7] }, "samples[0]"],
   [

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { SpctError } from "../../errors.js";
 import { Grm } from "../../judge.js";
+import { samplesAtOnce } from "../../many.js";
 import { findModel } from "../../models.js";
 import { type SampleRecord, toRecord } from "../../records.js";
 import type { JudgeOptions, LoadOptions } from "../../settings.js";
@@ -14,7 +15,10 @@ import { hashPath, hashText } from "../hash.js";
 import type { Judge, JudgeRequest } from "./judge.js";
 
 export interface GrmJudgeOptions
-  extends Omit<JudgeOptions, keyof JudgeRequest | "orderings" | "onSample" | "signal" | "kMeta">,
+  extends Omit<
+      JudgeOptions,
+      keyof JudgeRequest | "orderings" | "onSample" | "signal" | "kMeta" | "earlyStop"
+    >,
     Omit<JudgeRequest, "principles" | "concurrency"> {
   /** As in the request; false judges without any. */
   principles?: string | Principle[] | false;
@@ -36,6 +40,8 @@ export class GrmJudge implements Judge {
   readonly k: number;
   readonly concurrency: number;
   readonly details: Record<string, unknown>;
+  /** Where items are judged at the same time, other items fill the batch. */
+  private readonly atOnce: number;
   private readonly options: Omit<GrmJudgeOptions, "concurrency">;
 
   static async load(load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
@@ -63,7 +69,9 @@ export class GrmJudge implements Judge {
     this.options = rest;
     this.details = { ...grm.info };
     const onCpu = grm.info.backend === "cpu";
-    this.concurrency = concurrency ?? (onCpu ? 1 : Math.max(2, Math.ceil(samplesInFlight / options.k)));
+    const atOnce = options.flipRisk === undefined ? options.k : samplesAtOnce;
+    this.concurrency = concurrency ?? (onCpu ? 1 : Math.max(2, Math.ceil(samplesInFlight / atOnce)));
+    this.atOnce = this.concurrency > 1 ? atOnce : options.k;
   }
 
   async judge(item: Item, signal?: AbortSignal): Promise<SampleRecord[]> {
@@ -73,13 +81,14 @@ export class GrmJudge implements Judge {
 
   /** The verdict whose samples `judge` gives. */
   async verdict(item: Item, signal?: AbortSignal): Promise<Verdict> {
-    const { principles, needsPrinciples, reference, seed, ...options } = this.options;
+    const { principles, needsPrinciples, reference, seed, flipRisk, ...options } = this.options;
     const own = seedOf(item.id, seed);
     const orderings = itemOrders(item.responses.length, this.k, own);
     return this.grm.judge(toQuery(item, { principles, needsPrinciples, reference }), {
       ...options,
       seed: own,
       orderings,
+      earlyStop: flipRisk === undefined ? undefined : { flipRisk, atOnce: this.atOnce },
       signal,
     });
   }

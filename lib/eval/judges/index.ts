@@ -9,7 +9,12 @@ import { TokenProbabilityJudge } from "./token_probability.js";
 
 /** The judges that differ in what the one prompt of all responses asks for. */
 function grm(name: string, summary: string, asked: Partial<GrmJudgeOptions> = {}): JudgeKind {
-  return { name, summary, load: (load, request) => GrmJudge.load(load, { ...request, ...asked }) };
+  const load: JudgeKind["load"] = (options, request) => GrmJudge.load(options, { ...request, ...asked });
+  return { name, summary, stopsEarly: true, load };
+}
+
+function headJudge(name: string, summary: string, load: JudgeKind["load"]): JudgeKind {
+  return { name, summary, stopsEarly: false, load };
 }
 
 /** What `spct eval --judge` knows. */
@@ -23,21 +28,24 @@ export const judgeKinds: readonly JudgeKind[] = [
   {
     name: "pairwise",
     summary: "LLM-as-a-judge: the winner of each pair, by majority",
+    stopsEarly: false, // each pair has votes of its own, which add up to the item's
     load: async (load, request) =>
       new AllPairs("pairwise", await GrmJudge.load(load, { ...request, answer: "winner" })),
   },
-  { name: "scalar", summary: "a Bradley-Terry head on each response", load: ScalarJudge.load },
-  { name: "semi-scalar", summary: "a head on sampled critiques, their mean", load: SemiScalarJudge.load },
-  { name: "pairwise-scalar", summary: "a head on both responses of a pair", load: PairwiseScalarJudge.load },
+  headJudge("scalar", "a Bradley-Terry head on each response", ScalarJudge.load),
+  headJudge("semi-scalar", "a head on sampled critiques, their mean", SemiScalarJudge.load),
+  headJudge("pairwise-scalar", "a head on both responses of a pair", PairwiseScalarJudge.load),
   {
     name: "token-probability",
     summary: "pairwise by the probability of the verdict, behind a sampled critique",
+    stopsEarly: false,
     load: async (load, request) =>
       new AllPairs("token-probability", await TokenProbabilityJudge.load(load, request)),
   },
   {
     name: "verdict-probability",
     summary: "pairwise by the probability of the verdict at once, once in each order",
+    stopsEarly: false,
     load: async (load, request) =>
       new AllPairs(
         "verdict-probability",

@@ -11,7 +11,7 @@ export interface Judge {
   readonly identity: Record<string, unknown>;
   /** What else is worth writing down about it, such as the machine's part. */
   readonly details: Record<string, unknown>;
-  /** Samples for each item. */
+  /** Samples for each item; of a judge that stops early at most so many. */
   readonly k: number;
   /** Items that are worth judging at the same time. */
   readonly concurrency: number;
@@ -34,6 +34,8 @@ export interface JudgeRequest {
   reference: boolean;
   /** Items judged at the same time. Default: what suits the engine. */
   concurrency?: number;
+  /** Stops drawing samples of an item once its vote is decided, as `EarlyStop.flipRisk` says; only of kinds that `stopsEarly`. */
+  flipRisk?: number;
 }
 
 /** A way of judging that `spct eval --judge` knows by name. */
@@ -41,6 +43,8 @@ export interface JudgeKind {
   readonly name: string;
   /** What it does, in half a line. */
   readonly summary: string;
+  /** Whether an item's samples are one vote, which may be decided before all of them are drawn. */
+  readonly stopsEarly: boolean;
   /** Rejects as `Grm.load` does, or with INVALID_ARGUMENT for a request that the kind cannot fulfil. */
   load(load: LoadOptions, request: JudgeRequest): Promise<Judge>;
 }

@@ -254,3 +254,15 @@ test.each([
 ])("formatDuration(%i)", (milliseconds, expected) => {
   expect(formatDuration(milliseconds)).toBe(expected);
 });
+
+test("a flip risk is for judges whose samples are one vote", async () => {
+  const judged = (...more: string[]) => spct("eval", "custom", "--data", data, "--out", out, ...more);
+  expect(await judged("--judge", "pairwise", "--flip-risk", "0.002")).toMatchObject({
+    code: 2,
+    errors: expect.stringContaining("with a flip risk for judge"),
+  });
+  expect(await judged("--flip-risk", "2")).toMatchObject({
+    code: 2,
+    errors: expect.stringContaining("for flipRisk but received 2"),
+  });
+});

@@ -117,6 +117,16 @@ describe("vote", () => {
     expect(await accuracy("--aggregate", "mean", "--k-meta", "2")).toBe(0.75);
   });
 
+  test("keeps of an item that was decided early the share that --k-meta is of its k", async () => {
+    const samples = [1, 2, 3, 4].map((meta) => ({ scores: meta < 3 ? [1, 9] : [6, 4], meta }));
+    const accuracy = async (record: object) => {
+      const path = file("early.jsonl", [{ id: "a", n: 2, label: 0, samples, ...record }]);
+      return JSON.parse((await spct(["vote", path, "--k-meta", "4", "--json"])).output).accuracy;
+    };
+    expect(await accuracy({ k: 8 })).toBe(1);
+    expect(await accuracy({})).toBe(0);
+  });
+
   test("prints a table for people", async () => {
     const { output } = await spct(["vote", file("c.jsonl", records), "--k-meta", "2"]);
     expect(output.split("\n")).toEqual([

@@ -73,6 +73,17 @@ async function judgeAt(url: string, more: Partial<RemoteEngineOptions> = {}) {
 }
 
 describe("a remote judge", () => {
+  test("gives up what is not needed any more, and cannot say what that had cost", async () => {
+    const needed = ({ seed }: Asked) => seed < 4 || seed >= 100;
+    const { url, seen } = await serve((asked) => (needed(asked) ? completion(ownNumbers(asked)) : "never"));
+    const grm = await judgeAt(url, { parallel: 16 });
+    const verdict = await grm.judge(pair, { k: 16, earlyStop: { flipRisk: 0.002 } });
+    expect(verdict).toMatchObject({ best: 1, drawn: 4, k: 16, usage: { abandonedTokens: null } });
+    const few = await grm.judge(pair, { k: 16, seed: 100, earlyStop: { flipRisk: 0.002, atOnce: 4 } });
+    expect(few).toMatchObject({ drawn: 4, usage: { abandonedTokens: 0, generatedTokens: 36 } });
+    expect(seen.asked.map(({ seed }) => seed).filter((seed) => seed >= 100)).toHaveLength(4);
+  });
+
   test("draws k samples with their own seeds, and votes", async () => {
     const { url, seen } = await serve((asked) => completion(`${ownNumbers(asked)} and so on`));
     const grm = await judgeAt(`${url}/v1/`);

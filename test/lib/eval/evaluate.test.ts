@@ -18,6 +18,7 @@ interface Case {
   subset?: string;
   responses?: string[];
   label: number | number[] | null;
+  k?: number;
   samples: (Partial<SampleRecord> & { scores: SampleRecord["scores"] })[];
 }
 
@@ -27,12 +28,12 @@ function write(cases: Case[], judged: Case[] = cases) {
     list.map((one, index) => ({ id: `item-${index}`, responses: ["first", "second"], ...one }));
   const data = folder.writeLines(
     `${name}/rows.jsonl`,
-    full(cases).map(({ samples: _, ...row }) => ({ query: "q", ...row })),
+    full(cases).map(({ samples: _, k: _k, ...row }) => ({ query: "q", ...row })),
   );
   const judgements = folder.writeLines(
     `${name}/judgements.jsonl`,
-    full(judged).map(({ id, subset, responses, label, samples }) => ({
-      ...{ id, subset, n: responses.length, label },
+    full(judged).map(({ id, subset, responses, label, k, samples }) => ({
+      ...{ id, subset, n: responses.length, label, k },
       samples: samples.map((sample) => ({ meta: null, ...sample })),
     })),
   );
@@ -103,6 +104,28 @@ describe("evaluate", () => {
     }
     expect(curveSizes(1)).toEqual([1]);
     expect(curveSizes(8)).toEqual([1, 2, 4, 8]);
+  });
+
+  test("votes with what there is of items that were decided early", async () => {
+    const whole = { label: 0, samples: Array.from({ length: 8 }, () => ({ scores: [8, 3] })) };
+    const early = { label: 0, k: 8, samples: whole.samples.slice(0, 4) };
+    const { curve, k, accuracy } = await measure([early, whole]);
+    expect({ k, accuracy }).toEqual({ k: 8, accuracy: 1 });
+    expect(curve.map((point) => [point.k, point.accuracy, point.items])).toEqual([
+      [1, 1, 2],
+      [2, 1, 2],
+      [4, 1, 2],
+      [8, 1, 2],
+    ]);
+    // Of four samples drawn of eight, a kMeta of four keeps two: those with the highest meta scores.
+    const rated = [
+      { scores: [1, 9], meta: 0 },
+      { scores: [1, 9], meta: 0.1 },
+      { scores: [6, 4], meta: 1 },
+      { scores: [6, 4], meta: 2 },
+    ];
+    expect((await measure([{ ...early, samples: rated }], { kMeta: 4 })).accuracy).toBe(1);
+    expect((await measure([{ ...early, k: undefined, samples: rated }], { kMeta: 4 })).accuracy).toBe(0);
   });
 
   test("does not depend on the order of the judgements, and says what is missing", async () => {

@@ -68,6 +68,16 @@ describe("GrmJudge", () => {
       expect(message!.content.startsWith(beginning)).toBe(true);
   });
 
+  test.each([
+    [1, [32]],
+    [3, [4]],
+  ])("stops early, with %i items at a time giving the engine %j samples", async (concurrency, waves) => {
+    const { engine, judge } = judgeOver({ k: 32, flipRisk: 0.002, concurrency });
+    const samples = await judge.judge(item("a"));
+    expect(samples).toHaveLength(4);
+    expect(engine.requests.map((request) => request.samples.length)).toEqual(waves);
+  });
+
   test("a pairwise judge's verdicts are votes", async () => {
     const samples = await judgeOver({ answer: "winner" }).judge.judge(item("a"));
     expect(samples.map(({ scores }) => scores)).toEqual(Array(4).fill([0, 1]));

@@ -1,0 +1,120 @@
+// Votes that stop once they are decided, beside all k samples: npm run bench:early-stop -- [--rounds 3] [--queries 64] [--samples 32]
+//   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 0] [--json]
+// The default judge on held-out pairs of its task, with its meta RM and without, in turns; every round has queries of its own.
+// Prints the samples drawn, how often the winner is that of all k (ties of all k apart), and the times of k samples over ours, on
+// the clock and on the processor: with as many queries in flight as judgeMany chooses, and one query after the other.
+import { cpus, loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { ratioOf, spreadOf } from "../dist/bench/spread.js";
+import { wilson } from "../dist/eval/statistics.js";
+import { Grm } from "../dist/judge.js";
+import { heldOutItems } from "../dist/train/held_out.js";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    queries: { type: "string", default: "64" },
+    samples: { type: "string", default: "32" },
+    "flip-risk": { type: "string", default: "0.002" },
+    "at-once": { type: "string" },
+    concurrency: { type: "string" },
+    "prefix-cache": { type: "string", default: "0" },
+    json: { type: "boolean", default: false },
+  },
+});
+const numberOf = (name) => (values[name] === undefined ? undefined : Number(values[name]));
+const [rounds, queries, k, flipRisk] = ["rounds", "queries", "samples", "flip-risk"].map(numberOf);
+
+const firstItem = 10_000; // behind those that the rule was tried on
+
+async function timed(grm, items, options) {
+  const [start, before] = [performance.now(), process.cpuUsage()];
+  const verdicts = [];
+  for await (const verdict of grm.judgeMany(items, { k, ...options })) verdicts.push(verdict);
+  const { user, system } = process.cpuUsage(before);
+  return { verdicts, seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6 };
+}
+
+async function measure(name, meta) {
+  const grm = await Grm.load({ meta, prefixCacheTokens: numberOf("prefix-cache") });
+  const early = {
+    earlyStop: { flipRisk, atOnce: numberOf("at-once") },
+    concurrency: numberOf("concurrency"),
+  };
+  const taken = { fixed: [], oneByOne: [], early: [] };
+  let [drawn, abandoned, generated, clear, same] = [0, 0, 0, 0, 0];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const items = heldOutItems(queries, undefined, firstItem + round * queries).map(
+        ({ query, responses }) => ({
+          query,
+          responses,
+        }),
+      );
+      const seed = round * queries * k;
+      const contenders = [
+        ["fixed", { seed }],
+        ["oneByOne", { seed, concurrency: 1 }],
+        ["early", { seed, ...early }],
+      ];
+      if (round % 2 === 1) contenders.reverse();
+      const now = {};
+      for (const [contender, options] of contenders) {
+        now[contender] = await timed(grm, items, options);
+        taken[contender].push(now[contender]);
+        console.error(`${name}, round ${round + 1}: ${contender} ${now[contender].seconds.toFixed(1)} s`);
+      }
+      for (const [index, whole] of now.fixed.verdicts.entries()) {
+        const verdict = now.early.verdicts[index];
+        drawn += verdict.drawn;
+        abandoned += verdict.usage.abandonedTokens;
+        generated += verdict.usage.generatedTokens;
+        if (whole.ties.length > 0 || whole.best === null) continue;
+        clear++;
+        if (verdict.ties.length === 0 && verdict.best === whole.best) same++;
+      }
+    }
+  } finally {
+    await grm.close();
+  }
+  const ratio = (who, what) =>
+    ratioOf(
+      taken[who].map((one) => one[what]),
+      taken.early.map((one) => one[what]),
+    );
+  return {
+    name: `early-stop-${queries}-queries-k${k}-${name}`,
+    peer: `all ${k} samples`,
+    drawn: drawn / (rounds * queries),
+    abandonedShare: abandoned / generated,
+    same: same / clear,
+    clear,
+    interval: wilson(same / clear, clear),
+    seconds: ratio("fixed", "seconds"),
+    cpu: ratio("fixed", "cpu"),
+    secondsOneByOne: ratio("oneByOne", "seconds"),
+    verdictsPerSecond: Object.fromEntries(
+      Object.entries(taken).map(([who, all]) => [who, spreadOf(all.map(({ seconds }) => queries / seconds))]),
+    ),
+  };
+}
+
+const loadBefore = loadavg()[0];
+const cases = [await measure("votes", null), await measure("meta-rm", "fused")];
+const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores`;
+const result = { machine, load: [loadBefore, loadavg()[0]], flipRisk, cases };
+const range = ({ median, spread }) => [median, ...spread].map((value) => value.toFixed(2));
+if (values.json) {
+  console.log(JSON.stringify(result));
+} else {
+  console.log(`${machine}, load ${result.load.map((load) => load.toFixed(1)).join(" and ")}`);
+  for (const { name, drawn, abandonedShare, same, clear, interval, ...ratios } of cases) {
+    const [time, processor, oneByOne] = [ratios.seconds, ratios.cpu, ratios.secondsOneByOne]
+      .map(range)
+      .map(([middle, ...ends]) => `${middle} (${ends.join(" - ")})`);
+    const winners = `${(100 * same).toFixed(1)}% (${interval.map((end) => (100 * end).toFixed(1)).join(" - ")}) of ${clear}`;
+    console.log(
+      `${name}: ${drawn.toFixed(1)} samples drawn, ${(100 * abandonedShare).toFixed(1)}% of the tokens in vain, same winner ${winners}; ${time} times as fast, ${processor} in processor time, ${oneByOne} than one query after the other; ${ratios.seconds.n} rounds`,
+    );
+  }
+}
