@@ -74,7 +74,8 @@ async function verdicts(kind) {
   const grm = await Grm.load({ ...kinds[kind], meta: null });
   try {
     const best = [];
-    for await (const verdict of grm.judgeMany(items, { k })) best.push(verdict.best);
+    const queries = items.map(({ query, responses }) => ({ query, responses }));
+    for await (const verdict of grm.judgeMany(queries, { k })) best.push(verdict.best);
     return best;
   } finally {
     await grm.close();
