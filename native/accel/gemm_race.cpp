@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t row_counts[] = {4, 8, 16, 32};
 constexpr int rounds = 3;
 constexpr double clearly = 0.9;
-constexpr int64_t most_values = int64_t{1} << 23;       // of the weight, so that a large one does not take long
+constexpr int64_t most_values = int64_t{1} << 23;        // of the weight, so that a large one does not take long
 constexpr size_t larger_than_caches = size_t{48} << 20;  // bytes
 
 template <class Work>

@@ -124,7 +124,8 @@ PackedMatrix::PackedMatrix(const ggml_tensor* weight, int64_t rows, int threads)
       stream.wait();
     }
   } catch (const std::exception& error) {
-    throw Error("OUT_OF_MEMORY", std::string("the packed copy of ") + weight->name + " could not be made: " + error.what());
+    throw Error("OUT_OF_MEMORY",
+                std::string("the packed copy of ") + weight->name + " could not be made: " + error.what());
   }
 }
 
@@ -183,9 +184,9 @@ void PackedProduct::run(const PackedMatrix& weight, const float* values, int64_t
   }
   memory values_memory(values_desc, cpu(), const_cast<void*>(source));
   memory out_memory(out_desc, cpu(), out);
-  found->second.execute(shapes_->stream, {{DNNL_ARG_SRC, values_memory},
-                                          {DNNL_ARG_WEIGHTS, weight.memory_->packed},
-                                          {DNNL_ARG_DST, out_memory}});
+  found->second.execute(
+      shapes_->stream,
+      {{DNNL_ARG_SRC, values_memory}, {DNNL_ARG_WEIGHTS, weight.memory_->packed}, {DNNL_ARG_DST, out_memory}});
   shapes_->stream.wait();
 }
 

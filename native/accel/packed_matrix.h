@@ -45,8 +45,8 @@ class PackedProduct {
   // What was generated for another number of threads is forgotten.
   void set_threads(int threads);
 
-  // out [count, N] = values [count, K] * weight^T, all F32 and without gaps. With `same_values`, the values are those of
-  // the call before. Throws dnnl::error.
+  // out [count, N] = values [count, K] * weight^T, all F32 and without gaps. With `same_values`, the values are those
+  // of the call before. Throws dnnl::error.
   void run(const PackedMatrix& weight, const float* values, int64_t count, float* out, bool same_values);
 
  private:

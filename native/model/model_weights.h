@@ -7,7 +7,8 @@ struct llama_model;
 
 namespace spct {
 
-// The matrices of a model that states are multiplied with, the output's too, which lie in host memory as they are in the file.
+// The matrices of a model that states are multiplied with, the output's too, which lie in host memory as they are in
+// the file.
 std::vector<const ggml_tensor*> multiplied_weights(const llama_model* model);
 
 }  // namespace spct

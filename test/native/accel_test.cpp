@@ -22,9 +22,7 @@ using Backend = std::unique_ptr<ggml_backend, decltype(&ggml_backend_free)>;
 using Buffer = std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)>;
 using Scheduler = std::unique_ptr<ggml_backend_sched, decltype(&ggml_backend_sched_free)>;
 
-Context new_context() {
-  return {ggml_init({size_t{1} << 20, nullptr, /*no_alloc=*/true}), ggml_free};
-}
+Context new_context() { return {ggml_init({size_t{1} << 20, nullptr, /*no_alloc=*/true}), ggml_free}; }
 
 std::vector<float> noise(int64_t count, uint32_t seed) {
   std::mt19937 random(seed);
