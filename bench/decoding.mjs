@@ -17,15 +17,21 @@ export async function decodingCases(setting, workload, machine, limits) {
   const { model, threads, shape, type } = setting;
   const { k, maxTokens } = workload;
   const [prompt] = (await setting.work(workload, 0, pure)).prompts;
-  const spct = await setting.spct({ contextTokens: roundUp(prompt.length + k * maxTokens) });
+  const contextTokens = roundUp(prompt.length + k * maxTokens);
+  const { packings } = setting;
+  const ours = {};
+  for (const { spct, packedWeights } of packings) {
+    const contender = await setting.spct({ contextTokens, packedWeights });
+    // A step's milliseconds in place of seconds; all draw rows x steps tokens.
+    ours[spct] = async (seed) => {
+      const times = await contender.decode({ prompt: [...prompt], k, maxTokens, sampling: pure, seed });
+      const milliseconds = (1000 * (times.seconds - times.prefillSeconds)) / times.decodeSteps;
+      return { seconds: milliseconds, tokens: times.endedEarly ? 0 : k * maxTokens };
+    };
+  }
   const steps = await inRounds(
     {
-      // A step's milliseconds in place of seconds; both draw rows x steps tokens.
-      spct: async (seed) => {
-        const times = await spct.decode({ prompt: [...prompt], k, maxTokens, sampling: pure, seed });
-        const milliseconds = (1000 * (times.seconds - times.prefillSeconds)) / times.decodeSteps;
-        return { seconds: milliseconds, tokens: times.endedEarly ? 0 : k * maxTokens };
-      },
+      ...ours,
       batched: async () => {
         const work = { model, promptTokens: prompt.length, rows: k, steps: maxTokens - 1, threads };
         return { seconds: await batchedStep(work), tokens: k * maxTokens };
@@ -35,17 +41,20 @@ export async function decodingCases(setting, workload, machine, limits) {
   );
   setting.stop();
 
-  const { seconds, ...ratio } = compared(steps.batched, steps.spct);
-  const step = spreadOf(steps.spct);
+  const step = spreadOf(steps[packings.at(-1).spct]);
   const common = { shape };
-  return [
-    {
-      name: `decode-${k}-rows-${type}`,
+  const beside = ({ spct, suffix }) => {
+    const { seconds, ...ratio } = compared(steps.batched, steps[spct]);
+    return {
+      name: `decode-${k}-rows-${type}${suffix}`,
       ...common,
       peer: "llama-batched-bench (no sampling)",
       ...ratio,
       millisecondsPerStep: { spct: seconds.spct, peer: seconds.peer },
-    },
+    };
+  };
+  return [
+    ...packings.map(beside),
     { ...common, ...rooflineCase(setting, { rows: k, prompt: prompt.length, maxTokens }, step, machine) },
     ...shareCases(setting, k, step).map((share) => ({ ...common, ...share })),
   ];

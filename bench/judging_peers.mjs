@@ -7,15 +7,22 @@ export async function judgingCases(setting, workload, limits) {
   const { k, maxTokens } = workload;
   const longest =
     Math.max(...(await setting.work(workload, 0, pure)).prompts.map((prompt) => prompt.length)) + 64;
-  const spct = await setting.spct({ contextTokens: roundUp(workload.orderings * longest + k * maxTokens) });
+  const contextTokens = roundUp(workload.orderings * longest + k * maxTokens);
+  const { packings } = setting;
+  const ours = {};
+  for (const { spct, packedWeights } of packings) {
+    const contender = await setting.spct({ contextTokens, packedWeights });
+    for (const [name, sampling] of Object.entries({ topk40: topK40, pure })) {
+      ours[`${spct} ${name}`] = async (seed) => contender.judge(await setting.work(workload, seed, sampling));
+    }
+  }
   const server = await setting.server({ contextTokens: roundUp(k * (longest + maxTokens)), parallel: k });
   const node = await setting.nodeLlama({ promptTokens: longest, maxTokens });
   const seconds = await inRounds(
     {
-      "spct topk40": async (seed) => spct.judge(await setting.work(workload, seed, topK40)),
+      ...ours,
       "n_cmpl topk40": async (seed) =>
         server.judge({ ...(await setting.work(workload, seed, topK40)), form: "n_cmpl" }),
-      "spct pure": async (seed) => spct.judge(await setting.work(workload, seed, pure)),
       "n_cmpl pure": async (seed) =>
         server.judge({ ...(await setting.work(workload, seed, pure)), form: "n_cmpl" }),
       requests: async (seed) =>
@@ -25,19 +32,20 @@ export async function judgingCases(setting, workload, limits) {
     { ...limits, tokens: k * maxTokens },
   );
   setting.stop();
-  const name = (sampling) => `k${k}-two-orderings-${setting.type}-${sampling}`;
-  const one = (sampling, peer, theirs, ours) => ({
-    name: name(sampling),
-    shape: setting.shape,
-    peer,
-    ...compared(seconds[theirs], seconds[ours]),
+  return packings.flatMap(({ spct, suffix }) => {
+    const one = (sampling, peer, theirs) => ({
+      name: `k${k}-two-orderings-${setting.type}-${sampling}${suffix}`,
+      shape: setting.shape,
+      peer,
+      ...compared(seconds[theirs], seconds[`${spct} ${sampling}`]),
+    });
+    return [
+      one("topk40", "llama-server n_cmpl", "n_cmpl topk40"),
+      one("pure", "llama-server n_cmpl", "n_cmpl pure"),
+      one("topk40", `llama-server, ${k} requests`, "requests"),
+      one("topk40", "node-llama-cpp", "node"),
+    ];
   });
-  return [
-    one("topk40", "llama-server n_cmpl", "n_cmpl topk40", "spct topk40"),
-    one("pure", "llama-server n_cmpl", "n_cmpl pure", "spct pure"),
-    one("topk40", `llama-server, ${k} requests`, "requests", "spct topk40"),
-    one("topk40", "node-llama-cpp", "node", "spct topk40"),
-  ];
 }
 
 /** Ratio by rounds, and the seconds of both. */

@@ -41,9 +41,19 @@ export class Setting {
     return promptTokens(this.#vocabulary, chatTemplates[shapes[this.shape].architecture], query, orders);
   }
 
-  async spct({ contextTokens, maxSequences = 64 }) {
+  /** The ways in which spct multiplies in this build: with llama.cpp's kernels, and with packed weights where it has oneDNN. */
+  get packings() {
+    const { available } = loadAddon().systemInfo().gemm;
+    return [
+      { packedWeights: "off", spct: "spct", suffix: "" },
+      ...(available ? [{ packedWeights: "on", spct: "spct, packed weights", suffix: "-onednn" }] : []),
+    ];
+  }
+
+  async spct({ contextTokens, maxSequences = 64, packedWeights }) {
     const contender = this.#keep(new Spct());
-    await contender.start({ model: this.model, threads: this.threads, contextTokens, maxSequences });
+    const { model, threads } = this;
+    await contender.start({ model, threads, contextTokens, maxSequences, packedWeights });
     return contender;
   }
 

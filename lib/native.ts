@@ -47,6 +47,7 @@ export interface NativeEngineOptions {
   threads?: number;
   gpuLayers?: number;
   flashAttention?: "auto" | "on" | "off";
+  packedWeights?: "auto" | "on" | "off";
   /** Whether `loadWeights` may be called. */
   updatable?: boolean;
 }
@@ -94,12 +95,24 @@ export interface NativeEngineInfo {
   trainedContext: number;
   threads: number;
   backend: string;
+  packedWeights: NativePackedWeights;
   kv: string;
   chatTemplate: string | null;
   bosToken: string;
   eosToken: string;
   hasHead: boolean;
   headKind?: string;
+}
+
+/** Copies of weights in the layout of the library that multiplies with them on the CPU. */
+export interface NativePackedWeights {
+  /** The library, or why there is none. */
+  gemm: string;
+  matrices: number;
+  /** Beside the model itself. */
+  bytes: number;
+  /** Batches of fewer rows are multiplied without the copies; 0 if there are none. */
+  leastRows: number;
 }
 
 export interface NativeGroup {
@@ -141,6 +154,8 @@ export interface NativeStats {
 export interface NativeSystemInfo {
   devices: { name: string; description: string; type: string; memoryFree: number; memoryTotal: number }[];
   instructionSets: string;
+  /** What multiplies packed weights, such as "oneDNN 3.5.0, bf16", or why nothing does. */
+  gemm: { available: boolean; description: string };
   /** Of the llama.cpp that was compiled in. */
   llamaCommit: string;
   /** Whether the CUDA backend was compiled in. */

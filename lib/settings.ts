@@ -156,6 +156,7 @@ const loadReaders = {
   threads: optional(integer(1)),
   gpuLayers: optional(integer(0)),
   flashAttention: optional(choice("auto", "on", "off")),
+  packedWeights: optional(choice("auto", "on", "off")),
   remote: optional(readRemoteOptions),
   updatable: optional(flag),
 };
@@ -191,6 +192,11 @@ export interface LoadOptions {
   gpuLayers?: number;
   /** Default "auto": llama.cpp decides, but for very small models on a CPU, which are faster without. */
   flashAttention?: "auto" | "on" | "off";
+  /** Copies of the weights for faster products on a CPU with AVX512_BF16 or AMX, in a build with oneDNN. They take memory, which
+   * `info.packedWeights` states. Default "auto": of the weights whose products were measured to be faster, when all copies take
+   * less than half of the memory, and never for very small models; weights that llama.cpp rearranges for this CPU itself
+   * (Q4_0 and others on x86) stay as they are. "on" packs all without measuring, those too. */
+  packedWeights?: "auto" | "on" | "off";
   /** A server with OpenAI's chat completions (vLLM, SGLang, llama-server) in place of a model in this process. Of the other
    * options only `template` is then of use. */
   remote?: RemoteEngineOptions;

@@ -24,8 +24,8 @@ describe("native", () => {
     ).toEqual([]);
   });
 
-  test("only the model and the trainer know llama.cpp", () => {
-    const allowed = /^native\/(model|train)\//;
+  test("only the model, the trainer and the GEMM know llama.cpp", () => {
+    const allowed = /^native\/(accel|model|train)\//;
     expect(users(/^(llama|ggml|gguf)[\w-]*\.h$/).filter((path) => !allowed.test(path))).toEqual([]);
   });
 
@@ -35,8 +35,12 @@ describe("native", () => {
     ).toEqual([]);
   });
 
+  test("only accel/ knows oneDNN", () => {
+    expect(users(/dnnl/).filter((path) => !path.startsWith("native/accel/"))).toEqual([]);
+  });
+
   test("scoring stands alone, and the engine on scoring and the model's interface", () => {
-    const ours = /^(binding|engine|model|scoring|train)\//;
+    const ours = /^(accel|binding|engine|model|scoring|train)\//;
     const reached = (folder: string) =>
       new Set(
         includes
@@ -48,7 +52,8 @@ describe("native", () => {
     expect(
       [...reached("engine")].filter((name) => name !== "model/model.h" && !name.startsWith("scoring/")),
     ).toEqual([]);
-    expect([...reached("model")].filter((name) => !name.startsWith("scoring/"))).toEqual([]);
+    expect([...reached("accel")]).toEqual([]);
+    expect([...reached("model")].filter((name) => !/^(scoring|accel)\//.test(name))).toEqual([]);
   });
 });
 

@@ -97,8 +97,8 @@ if (process.argv[1] === self) {
       return { seconds: (performance.now() - start) / 1000, tokens };
     },
     async decode({ prompt, k, maxTokens, sampling, seed }) {
-      const { model, contextTokens, maxSequences, threads } = loadOptions;
-      const engine = await load({ modelPath: model, contextTokens, maxSequences, threads });
+      const { model, ...options } = loadOptions;
+      const engine = await load({ modelPath: model, ...options });
       try {
         return await timeGroup(engine, {
           prompts: [Int32Array.from(prompt)],

@@ -6,7 +6,7 @@ import { type ShapeName, shapeNames, type WeightType, weightTypes } from "../ben
 import { type Spread, spreadOf } from "../bench/spread.js";
 import { makeQuery, promptTokens, turnedOrders, type Workload } from "../bench/workload.js";
 import { SpctError } from "../errors.js";
-import { loadAddon, type NativeEngine } from "../native.js";
+import { loadAddon, type NativeEngine, type NativePackedWeights } from "../native.js";
 import { choice, integer, number, optional, readOptions, text, withDefault } from "../options.js";
 import { toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
@@ -30,6 +30,7 @@ const readers = {
   threads: optional(integer(1)),
   batch: optional(integer(1)),
   flashAttention: optional(choice("auto", "on", "off")),
+  packedWeights: optional(choice("auto", "on", "off")),
 };
 
 export function registerBench(program: Command, invocation: Invocation): void {
@@ -60,6 +61,7 @@ export function registerBench(program: Command, invocation: Invocation): void {
     .option("--threads <n>", "threads of the engine", toInteger)
     .option("--batch <tokens>", "tokens of one decoding step", toInteger)
     .option("--flash-attention <mode>", "auto, on or off")
+    .option("--packed-weights <mode>", "auto, on or off")
     .option("--json", "print the figures as JSON")
     .action(async ({ json, writeOnly, ...flags }: BenchFlags) => {
       await bench(flags, { json: json === true, writeOnly: writeOnly === true }, invocation.terminal);
@@ -72,6 +74,7 @@ type BenchSettings = ReturnType<typeof readSettings>;
 interface BenchFigures {
   model: string;
   threads: number;
+  packedWeights: NativePackedWeights;
   workload: Workload;
   promptTokens: number;
   promptTokensComputed: number;
@@ -129,6 +132,7 @@ async function measure(
       threads: settings.threads,
       batchTokens: settings.batch,
       flashAttention: settings.flashAttention,
+      packedWeights: settings.packedWeights,
     }),
   });
   try {
@@ -197,6 +201,7 @@ function summarize(
   return {
     model: basename(path),
     threads: engine.info.threads,
+    packedWeights: engine.info.packedWeights,
     workload,
     promptTokens: last.promptTokens,
     promptTokensComputed: last.promptTokensComputed,
@@ -210,12 +215,14 @@ function summarize(
 
 function formatFigures(figures: BenchFigures, terminal: Terminal): string {
   const paint = styler(terminal);
-  const { model, threads, workload, promptTokens: whole, promptTokensComputed, generatedTokens } = figures;
+  const { model, threads, packedWeights, workload, promptTokensComputed, generatedTokens } = figures;
+  const { promptTokens: whole } = figures;
   const { k, responses, orderings } = workload;
   const line = (name: string, { median, spread }: Spread, unit: string) =>
     `  ${name.padEnd(10)}${precise(median)} ${unit} (${precise(spread[0])} - ${precise(spread[1])})`;
   return [
     paint("bold", `${model}, ${threads} threads`),
+    `  ${describePacking(packedWeights)}`,
     `  ${k} judgements of ${responses} responses in ${orderings} orderings: ${whole} prompt tokens (${promptTokensComputed} computed), ${generatedTokens} generated`,
     line("judging", figures.seconds, "s"),
     line("prefill", figures.prefillTokensPerSecond, "tokens/s"),
@@ -223,6 +230,11 @@ function formatFigures(figures: BenchFigures, terminal: Terminal): string {
     line("a step", figures.decodeMillisecondsPerStep, "ms"),
     paint("dim", `  median (least - most) of ${figures.seconds.n} rounds`),
   ].join("\n");
+}
+
+function describePacking({ gemm, matrices, bytes, leastRows }: NativePackedWeights): string {
+  if (matrices === 0) return `no packed weights (${gemm})`;
+  return `${matrices} packed weights, ${Math.round(bytes / 2 ** 20)} MiB, for ${leastRows} rows and more (${gemm})`;
 }
 
 function precise(value: number): string {

@@ -76,6 +76,11 @@ function describeSystem(system: NativeSystemInfo): Finding[] {
   return [
     { name: "llama.cpp", state: "ok", detail: `commit ${system.llamaCommit}` },
     { name: "instructions", state: "ok", detail: instructionNames(system).join(", ") },
+    {
+      name: "packed weights",
+      state: system.gemm.available ? "ok" : "absent",
+      detail: system.gemm.description,
+    },
     ...system.devices.map(({ name, description, type, memoryFree, memoryTotal }) => {
       const memory =
         memoryTotal === 0 ? "" : `, ${gibibytes(memoryFree)} of ${gibibytes(memoryTotal)} GiB free`;
@@ -122,10 +127,14 @@ async function checkModel(model: string | undefined): Promise<Finding> {
       responses: ["the river saw a dog", "a lamp"],
     };
     const { valid, k, usage } = await grm.judge(trial, { k: 2, maxTokens: 256 });
-    const { description, backend, threads, contextTokens, cacheTokens, kv, hasHead } = grm.info;
+    const { description, backend, threads, contextTokens, cacheTokens, kv, hasHead, packedWeights } =
+      grm.info;
     const facts = [
       `${description} on ${backend}, ${threads} threads, context ${contextTokens}, ${kv} KV cache of ${cacheTokens}`,
       hasHead ? "with a meta RM" : "without a meta RM",
+      packedWeights!.matrices === 0
+        ? "no packed weights"
+        : `${packedWeights!.matrices} packed weights (${gibibytes(packedWeights!.bytes)} GiB)`,
       `loaded in ${Math.round(loaded - start)} ms, trial ${Math.round(usage.milliseconds)} ms, ${valid} of ${k} valid`,
     ];
     return { name, state: "ok", detail: facts.join(", ") };

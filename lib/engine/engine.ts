@@ -66,11 +66,14 @@ export interface EngineInfo {
   threads: number;
   /** Where the model runs: "cpu" or "gpu". */
   backend: string;
-  /** What the addon was built for, and what of the CPU llama.cpp uses. This and the next three only of an engine on this machine. */
+  /** What the addon was built for, and what of the CPU llama.cpp uses. This and the next four only of an engine on this machine. */
   build?: "cpu" | "cuda";
   instructions?: string[];
   /** The llama.cpp commit that was compiled in. */
   llamaCommit?: string;
+  /** Copies of weights for faster products on the CPU: what multiplies with them (or why nothing does), how many matrices, bytes
+   * beside the model, and the fewest rows of a batch that use them. */
+  packedWeights?: { gemm: string; matrices: number; bytes: number; leastRows: number };
   /** How sequences share the KV cache, and its size in tokens. */
   kv?: string;
   cacheTokens?: number;

@@ -70,14 +70,14 @@ export class LocalEngine implements Engine {
     chatVariables: Record<string, unknown> | undefined,
   ) {
     const { description, architecture, parameters, sizeBytes, contextTokens, cacheTokens } = native.info;
-    const { threads, backend, kv, hasHead, headKind } = native.info;
+    const { threads, backend, packedWeights, kv, hasHead, headKind } = native.info;
     const system = loadAddon().systemInfo();
     this.info = {
       ...{ model, description, architecture, parameters, sizeBytes, contextTokens, threads, backend },
       build: system.cuda ? "cuda" : "cpu",
       instructions: instructionNames(system),
       llamaCommit: system.llamaCommit,
-      ...{ kv, cacheTokens, hasHead },
+      ...{ packedWeights, kv, cacheTokens, hasHead },
       ...(headKind === undefined ? {} : { headKind }),
     };
     this.#native = native;

@@ -50,6 +50,15 @@ Napi::Array array(const Napi::Object& object, const char* key) {
   return value.As<Napi::Array>();
 }
 
+template <class Choice>
+Choice switch_at(const Napi::Object& object, const char* key, Choice automatic, Choice on, Choice off) {
+  const std::string given = text(object, key, "auto");
+  if (given == "auto") return automatic;
+  if (given == "on") return on;
+  if (given == "off") return off;
+  wrong(object.Get(key), "'auto', 'on' or 'off'", key);
+}
+
 const char* name_of(FinishReason reason) {
   switch (reason) {
     case FinishReason::stop: return "stop";
@@ -74,14 +83,9 @@ ModelOptions to_model_options(const Napi::Object& options) {
   out.threads = integer(options, "threads", out.threads);
   out.gpu_layers = integer(options, "gpuLayers", out.gpu_layers);
   out.updatable = options.Get("updatable").ToBoolean();
-  const std::string flash = text(options, "flashAttention", "auto");
-  if (flash == "on") {
-    out.flash_attention = FlashAttention::on;
-  } else if (flash == "off") {
-    out.flash_attention = FlashAttention::off;
-  } else if (flash != "auto") {
-    wrong(options.Get("flashAttention"), "'auto', 'on' or 'off'", "flashAttention");
-  }
+  out.flash_attention =
+      switch_at(options, "flashAttention", FlashAttention::automatic, FlashAttention::on, FlashAttention::off);
+  out.packing = switch_at(options, "packedWeights", Packing::automatic, Packing::on, Packing::off);
   const auto check_range = [&](const char* key, int32_t value, int32_t low, int32_t high) {
     if (value >= low && value <= high) return;
     wrong(options.Get(key), "an integer from " + std::to_string(low) + " to " + std::to_string(high), key);
@@ -182,6 +186,12 @@ Napi::Object to_js(Napi::Env env, const ModelInfo& info) {
   out.Set("trainedContext", info.trained_context);
   out.Set("threads", info.threads);
   out.Set("backend", info.backend);
+  Napi::Object packed = Napi::Object::New(env);
+  packed.Set("gemm", info.gemm);
+  packed.Set("matrices", info.packed_matrices);
+  packed.Set("bytes", static_cast<double>(info.packed_bytes));
+  packed.Set("leastRows", info.packed_least_rows);
+  out.Set("packedWeights", packed);
   out.Set("kv", "unified");
   out.Set("chatTemplate", info.has_chat_template ? Napi::String::New(env, info.chat_template) : env.Null());
   out.Set("bosToken", info.bos_token);
@@ -218,6 +228,10 @@ Napi::Object to_js(Napi::Env env, const SystemInfo& info) {
   }
   out.Set("devices", devices);
   out.Set("instructionSets", info.instruction_sets);
+  Napi::Object gemm = Napi::Object::New(env);
+  gemm.Set("available", info.gemm.available);
+  gemm.Set("description", info.gemm.description);
+  out.Set("gemm", gemm);
   out.Set("llamaCommit", info.llama_commit);
   out.Set("cuda", info.cuda);
   return out;

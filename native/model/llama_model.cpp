@@ -12,6 +12,7 @@
 #include "ggml.h"
 #include "llama.h"
 #include "model/head_file.h"
+#include "model/model_weights.h"
 #include "model/weight_update.h"
 
 namespace spct {
@@ -30,6 +31,7 @@ void start_backend() {
         },
         nullptr);
     llama_backend_init();
+    register_gemm_device();
   });
 }
 
@@ -106,6 +108,19 @@ bool uses_gpu(int32_t gpu_layers) {
   return false;
 }
 
+size_t memory_bytes() {
+  size_t free = 0, total = 0;
+  ggml_backend_dev_memory(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), &free, &total);
+  return total;
+}
+
+void check_packing(const ModelOptions& options) {
+  if (options.packing != Packing::on) return;
+  const GemmSupport support = gemm_support();
+  if (!support.available) throw Error("PACKING_UNAVAILABLE", "weights cannot be packed: " + support.description);
+  if (options.updatable) throw Error("INVALID_ARGUMENT", "Expected no packed weights for an engine that is updatable");
+}
+
 const char* type_name(enum ggml_backend_dev_type type) {
   switch (type) {
     case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
@@ -131,6 +146,7 @@ const llama_vocab* vocabulary_of(const llama_model* model) { return llama_model_
 
 LlamaModel::LlamaModel(const ModelOptions& options) : updatable_(options.updatable) {
   start_backend();
+  check_packing(options);
   check_file(options.path);
   std::optional<ScoreHead> head;
   if (!options.head_path.empty()) {
@@ -149,6 +165,8 @@ LlamaModel::LlamaModel(const ModelOptions& options) : updatable_(options.updatab
   }
   vocabulary_ = std::make_unique<Vocabulary>(llama_model_get_vocab(model_.get()));
   sampler_ = std::make_unique<GraphSampler>(std::move(head));
+  info_.threads = options.threads > 0 ? options.threads : default_threads(model_.get());
+  pack(options);
   make_context(options);
   if (limits_.has_head && !sampler_->found_states()) {
     throw Error("UNSUPPORTED_MODEL",
@@ -163,10 +181,9 @@ LlamaModel::~LlamaModel() = default;
 void LlamaModel::load(const ModelOptions& options) {
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.gpu_layers;
-  if (options.updatable) {
-    params.load_mode = LLAMA_LOAD_MODE_NONE;  // a mapped file cannot be written
-    params.use_extra_bufts = false;           // their weights are laid out in another order
-  }
+  // Weights in the CPU backend's own layouts can neither be written nor packed.
+  params.use_extra_bufts = !options.updatable && options.packing != Packing::on;
+  if (options.updatable) params.load_mode = LLAMA_LOAD_MODE_NONE;  // a mapped file cannot be written
   model_ = load_file(options.path, params);
   const bool decoder = llama_model_has_decoder(model_.get()) && !llama_model_has_encoder(model_.get());
   if (!decoder || llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get())) {
@@ -175,15 +192,30 @@ void LlamaModel::load(const ModelOptions& options) {
   }
 }
 
+void LlamaModel::pack(const ModelOptions& options) {
+  const GemmSupport support = gemm_support();
+  info_.gemm = support.description;
+  const bool automatic = options.packing == Packing::automatic;
+  if (options.packing == Packing::off || !support.available || updatable_) return;
+  if (automatic && (is_tiny(model_.get()) || uses_gpu(options.gpu_layers))) return;
+  PackingOptions packing;
+  packing.threads = info_.threads;
+  packing.measure = automatic;
+  if (automatic) packing.most_bytes = memory_bytes() / 2;
+  packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
+  info_.packed_bytes = static_cast<int64_t>(packed_->bytes());
+  info_.packed_matrices = static_cast<int32_t>(packed_->count());
+  info_.packed_least_rows = static_cast<int32_t>(packed_->least_rows());
+}
+
 void LlamaModel::make_context(const ModelOptions& options) {
-  const int32_t threads = options.threads > 0 ? options.threads : default_threads(model_.get());
   llama_context_params params = llama_context_default_params();
   params.n_ctx = options.context_tokens > 0 ? options.context_tokens : default_context(model_.get());
   params.n_batch = params.n_ubatch = options.batch_tokens;
   params.n_seq_max = options.max_sequences;
   params.n_outputs_max = std::min(options.max_sequences, options.batch_tokens);
   params.n_outputs_max_per_seq = 1;
-  params.n_threads = params.n_threads_batch = threads;
+  params.n_threads = params.n_threads_batch = info_.threads;
   params.kv_unified = true;
   params.no_perf = true;
   switch (options.flash_attention) {
@@ -221,7 +253,6 @@ void LlamaModel::make_context(const ModelOptions& options) {
   limits_.batch_tokens = options.batch_tokens;
   limits_.vocabulary = vocabulary_->size();
   limits_.prefix_cache_tokens = options.prefix_cache_tokens;
-  info_.threads = threads;
 }
 
 void LlamaModel::describe(const ModelOptions& options) {
@@ -323,6 +354,7 @@ SystemInfo system_info() {
     info.devices.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
                             type_name(ggml_backend_dev_type(device)), free, total});
   }
+  info.gemm = gemm_support();
   info.instruction_sets = llama_print_system_info();
   info.llama_commit = ggml_commit();
 #ifdef SPCT_CUDA

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "accel/packed_weights.h"
 #include "model/graph_sampler.h"
 #include "model/vocabulary.h"
 #include "weight_view.h"
@@ -15,6 +16,7 @@ struct llama_model;
 namespace spct {
 
 enum class FlashAttention : uint8_t { automatic, on, off };
+enum class Packing : uint8_t { automatic, on, off };
 
 struct ModelOptions {
   std::string path;
@@ -26,6 +28,7 @@ struct ModelOptions {
   int32_t threads = 0;      // 0: one per core, or one alone for a very small model
   int32_t gpu_layers = -1;  // -1: all, when there is a GPU
   FlashAttention flash_attention = FlashAttention::automatic;
+  Packing packing = Packing::automatic;  // of the weights, for products of many rows on the CPU
   bool updatable = false;  // whether load_weights() may be called: weights lie in plain memory, as they are in the file
 };
 
@@ -40,6 +43,10 @@ struct ModelInfo {
   int32_t cache_tokens = 0;    // of all together
   int32_t trained_context = 0;
   int32_t threads = 0;
+  std::string gemm;          // what multiplies with packed weights, or why nothing does
+  int64_t packed_bytes = 0;  // of the copies
+  int32_t packed_matrices = 0;
+  int32_t packed_least_rows = 0;  // fewer rows are multiplied without the copies
 };
 
 // Frees a llama.cpp object; used with std::unique_ptr.
@@ -55,8 +62,8 @@ const llama_vocab* vocabulary_of(const llama_model* model);
 // The one user of llama.cpp's inference. One unified KV cache for all sequences.
 class LlamaModel : public Model {
  public:
-  // Throws MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, UNSUPPORTED_MODEL, OUT_OF_MEMORY, HEAD_MISMATCH, and what
-  // read_head_file() throws.
+  // Throws MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, UNSUPPORTED_MODEL, OUT_OF_MEMORY, HEAD_MISMATCH,
+  // PACKING_UNAVAILABLE, and what read_head_file() throws.
   explicit LlamaModel(const ModelOptions& options);
   ~LlamaModel() override;
 
@@ -81,10 +88,12 @@ class LlamaModel : public Model {
 
  private:
   void load(const ModelOptions& options);
+  void pack(const ModelOptions& options);
   void make_context(const ModelOptions& options);
   void describe(const ModelOptions& options);
 
   std::unique_ptr<llama_model, LlamaDeleter> model_;
+  std::unique_ptr<PackedWeights> packed_;  // of the model's tensors, for the context's graphs
   std::unique_ptr<GraphSampler> sampler_;
   std::unique_ptr<llama_context, LlamaDeleter> context_;
   std::unique_ptr<Vocabulary> vocabulary_;
@@ -103,6 +112,7 @@ struct Device {
 struct SystemInfo {
   std::vector<Device> devices;
   std::string instruction_sets;
+  GemmSupport gemm;
   std::string llama_commit;  // "unknown" when it was built from a folder without its history
   bool cuda = false;         // compiled in
 };

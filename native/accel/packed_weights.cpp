@@ -1,0 +1,57 @@
+#include "accel/packed_weights.h"
+
+#include <ggml.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "accel/gemm_device.h"
+#include "accel/gemm_race.h"
+#include "accel/packed_matrix.h"
+
+namespace spct {
+
+namespace {
+
+constexpr int64_t usual_least_rows = 8;
+constexpr int64_t too_few_values = 1 << 16;  // it takes longer to begin such a product than to compute it
+
+// One answer for each shape in a process, so that its engines compute alike.
+int64_t measured_least_rows(const ggml_tensor* weight, int threads) {
+  using Shape = std::tuple<int, int64_t, int64_t, int>;
+  if (ggml_nelements(weight) < too_few_values) return 0;
+  static std::mutex mutex;
+  static std::map<Shape, int64_t> known;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const Shape shape{weight->type, weight->ne[0], weight->ne[1], threads};
+  const auto found = known.find(shape);
+  if (found != known.end()) return found->second;
+  return known[shape] = least_faster_rows(weight, threads);
+}
+
+}  // namespace
+
+PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
+  std::vector<std::pair<const ggml_tensor*, int64_t>> chosen;
+  size_t bytes = 0;
+  for (const ggml_tensor* weight : weights) {
+    if (!PackedMatrix::accepts(weight)) continue;
+    const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : usual_least_rows;
+    if (least == 0) continue;
+    chosen.emplace_back(weight, least);
+    bytes += PackedMatrix::bytes_for(weight);
+  }
+  if (bytes > options.most_bytes) return;
+  for (const auto& [weight, least] : chosen) {
+    auto packed = std::make_unique<PackedMatrix>(weight, 0, options.threads);
+    bytes_ += packed->bytes();
+    least_rows_ = least_rows_ == 0 ? least : std::min(least_rows_, least);
+    claims_.push_back(std::make_unique<GemmClaim>(weight, std::move(packed), least));
+  }
+}
+
+PackedWeights::~PackedWeights() = default;
+
+}  // namespace spct

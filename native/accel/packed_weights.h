@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct ggml_tensor;
+
+namespace spct {
+
+class GemmClaim;
+
+// What multiplies packed weights on this machine, such as "oneDNN 3.5.0, bf16"; where nothing does, why.
+struct GemmSupport {
+  bool available = false;
+  std::string description;
+};
+GemmSupport gemm_support();
+
+// Makes the products known to ggml as a device of type "accel" that works in the CPU's memory. It takes the products of
+// packed weights and nothing else, so other models of the process do not meet it. Before the first model is loaded.
+void register_gemm_device();
+
+struct PackingOptions {
+  int threads = 1;
+  // Whether only those weights are packed whose products were measured to be faster, on this thread and at once. The
+  // first measurement of a shape in a process holds for all later ones. Otherwise all are, for 8 rows and more.
+  bool measure = true;
+  size_t most_bytes = SIZE_MAX;  // nothing is packed when all copies together would take more
+};
+
+// Copies of a model's weights in a layout for products with many rows, made once. Contexts that are made later multiply
+// with the copies; they must end first. Weights are matrices in host memory and must not change.
+class PackedWeights {
+ public:
+  // Throws Error OUT_OF_MEMORY. Without gemm_support() nothing is packed.
+  PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
+  ~PackedWeights();
+  PackedWeights(const PackedWeights&) = delete;
+  PackedWeights& operator=(const PackedWeights&) = delete;
+
+  size_t bytes() const { return bytes_; }
+  size_t count() const { return claims_.size(); }
+  // Fewer rows than this are always multiplied as without the copies; 0: nothing is packed.
+  int64_t least_rows() const { return least_rows_; }
+
+ private:
+  std::vector<std::unique_ptr<GemmClaim>> claims_;
+  size_t bytes_ = 0;
+  int64_t least_rows_ = 0;
+};
+
+}  // namespace spct

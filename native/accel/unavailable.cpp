@@ -1,0 +1,17 @@
+// The symbols of a build without oneDNN.
+#include "accel/gemm_device.h"
+#include "accel/packed_weights.h"
+
+namespace spct {
+
+GemmSupport gemm_support() { return {false, "built without oneDNN"}; }
+
+void register_gemm_device() {}
+
+GemmClaim::~GemmClaim() = default;
+
+PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>&, const PackingOptions&) {}
+
+PackedWeights::~PackedWeights() = default;
+
+}  // namespace spct
