@@ -12,6 +12,7 @@
 #include "ggml.h"
 #include "llama.h"
 #include "model/head_file.h"
+#include "model/openmp_waiting.h"
 #include "model/weight_update.h"
 
 namespace spct {
@@ -30,6 +31,7 @@ void start_backend() {
         },
         nullptr);
     llama_backend_init();
+    bound_openmp_waiting();
   });
 }
 
