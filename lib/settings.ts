@@ -137,7 +137,8 @@ const loadReaders = {
   updatable: optional(flag),
 };
 
-/** Options of loading a judge. */
+/** Options of loading a judge. What `spct doctor --calibrate` measured for a model takes the place of the defaults of `threads`,
+ * `flashAttention` and `batchTokens`. */
 export interface LoadOptions {
   /** "default" for the judge that ships with the package, or the path of a GGUF. */
   model?: string;
