@@ -1,4 +1,4 @@
-// What only spct is measured at: shared prompts of lists, a neighbour that takes a core, and what judging costs besides the model.
+// What only spct is measured at: shared prompts of lists, and a neighbour that takes a core.
 import { spawn } from "node:child_process";
 import { spreadOf } from "../dist/bench/spread.js";
 import { inRounds } from "./rounds.mjs";
@@ -27,7 +27,7 @@ export async function listCase(setting, workload) {
   };
 }
 
-export async function busyCoreCase(setting, workload, limits) {
+export async function busyCoreCases(setting, workload, limits) {
   const { orderings, k, maxTokens } = workload;
   const work = (seed) => setting.work(workload, seed, pure);
   const longest = Math.max(...(await work(0)).prompts.map((prompt) => prompt.length)) + 64;
@@ -48,7 +48,7 @@ export async function busyCoreCase(setting, workload, limits) {
   );
   setting.stop();
   const slowdown = spreadOf(seconds.beside.map((time, round) => time / seconds.alone[round]));
-  return {
+  const busy = {
     name: `one-core-busy-k${k}-${setting.type}`,
     shape: setting.shape,
     peer: "the machine to itself",
@@ -58,26 +58,5 @@ export async function busyCoreCase(setting, workload, limits) {
     spread: slowdown.spread,
     seconds: { alone: spreadOf(seconds.alone), beside: spreadOf(seconds.beside) },
   };
-}
-
-/** Everything of judge() but the model: prompts, tokens, extraction, vote; and how long the event loop kept others waiting. */
-export async function overheadCases(setting, workload, rounds) {
-  const { orderings, k, maxTokens } = workload;
-  const work = (seed) => setting.work(workload, seed, pure);
-  const longest = Math.max(...(await work(0)).prompts.map((prompt) => prompt.length)) + 64;
-  const spct = await setting.spct({ contextTokens: roundUp(orderings * longest + k * maxTokens) });
-  const overhead = [];
-  const delay = [];
-  for (let round = -2; round < rounds; round++) {
-    const measured = await spct.judge(await work(round + 2));
-    if (round < 0) continue;
-    overhead.push(measured.overheadMilliseconds);
-    delay.push(measured.eventLoopDelayMilliseconds);
-  }
-  setting.stop();
-  const figure = (name, values) => {
-    const { median, spread, n } = spreadOf(values);
-    return { name, shape: setting.shape, peer: "nothing", unit: "ms", ratio: median, n, spread };
-  };
-  return [figure(`judge-overhead-k${k}`, overhead), figure(`event-loop-delay-p99-k${k}`, delay)];
+  return [busy];
 }
