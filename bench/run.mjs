@@ -10,7 +10,7 @@ import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { shapeNames, weightTypes } from "../dist/bench/shapes.js";
-import { busyCoreCases, listCase } from "./alone.mjs";
+import { busyCoreCases, listCase, waitingPolicies } from "./alone.mjs";
 import { drawGrowth, drawPeers } from "./chart.mjs";
 import { decodingCases, machineLimits } from "./decoding.mjs";
 import { growth as measureGrowth } from "./growth.mjs";
@@ -67,7 +67,7 @@ const least = Math.min(quick ? 2 : 3, most); // a slow machine may end a quick r
 const pair = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k, maxTokens };
 const list = { ...pair, responses: 5, orderings: 5, responseWords: 800, k: 32, maxTokens: 2 };
 
-buildPeers();
+if (["judging", "decoding", "growth"].some((part) => parts.includes(part))) buildPeers();
 const started = new Date();
 const folder = join("runs", `bench-${started.toISOString().replace(/[:.]/g, "-")}`);
 mkdirSync(folder, { recursive: true });
@@ -111,7 +111,10 @@ try {
       };
       await measure("judging", 5, (limit) => judgingCases(setting, pair, limit));
       await measure("decoding", 1, (limit) => decodingCases(setting, pair, machine, limit));
-      await measure("busy-core", 1, (limit) => busyCoreCases(setting, { ...pair, maxTokens: 12 }, limit));
+      const policies = quick ? waitingPolicies.slice(0, 1) : waitingPolicies;
+      await measure("busy-core", 1, (limit) =>
+        busyCoreCases(setting, { ...pair, maxTokens: 12 }, limit, policies),
+      );
     }
   }
   setting = await Setting.of(smallest, "q8_0", threads);

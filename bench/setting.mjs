@@ -41,8 +41,8 @@ export class Setting {
     return promptTokens(this.#vocabulary, chatTemplates[shapes[this.shape].architecture], query, orders);
   }
 
-  async spct({ contextTokens, maxSequences = 64 }) {
-    const contender = this.#keep(new Spct());
+  async spct({ contextTokens, maxSequences = 64 }, environment = {}) {
+    const contender = this.#keep(new Spct(environment));
     await contender.start({ model: this.model, threads: this.threads, contextTokens, maxSequences });
     return contender;
   }

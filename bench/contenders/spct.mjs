@@ -10,7 +10,11 @@ const self = fileURLToPath(import.meta.url);
 
 export class Spct {
   name = "spct";
-  #child = new Child(self);
+  #child;
+
+  constructor(environment = {}) {
+    this.#child = new Child(self, environment);
+  }
 
   start(options) {
     return this.#child.call("load", { options });

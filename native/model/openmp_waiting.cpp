@@ -10,16 +10,26 @@
 
 namespace spct {
 
+namespace {
+
+// The barrier keeps the compiler from dropping the region.
+void make_team() {
+#pragma omp parallel num_threads(omp_get_num_procs())
+  {
+#pragma omp barrier
+  }
+}
+
+}  // namespace
+
 void bound_openmp_waiting() {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
   std::promise<void> made;
   std::future<void> is_made = made.get_future();
-  // The team belongs to the thread that made it, and lives as long. The barrier keeps the compiler from dropping it.
+  // A team belongs to the thread that made it, and lives as long.
   std::thread([made = std::move(made)]() mutable {
-#pragma omp parallel num_threads(omp_get_num_procs())
-    {
-#pragma omp barrier
-    } made.set_value();
+    make_team();
+    made.set_value();
     std::promise<void>().get_future().wait();
   }).detach();
   is_made.wait();
