@@ -1,6 +1,6 @@
-// What only spct is measured at: shared prompts of lists, a neighbour that takes a core, and what judging costs besides the model.
+// What only spct is measured at: shared prompts of lists, and a neighbour that takes a core.
 import { spawn } from "node:child_process";
-import { spreadOf } from "../dist/bench/spread.js";
+import { ratioOf, spreadOf } from "../dist/bench/spread.js";
 import { inRounds } from "./rounds.mjs";
 import { pure, roundUp } from "./setting.mjs";
 
@@ -27,57 +27,47 @@ export async function listCase(setting, workload) {
   };
 }
 
-export async function busyCoreCase(setting, workload, limits) {
-  const { orderings, k, maxTokens } = workload;
-  const work = (seed) => setting.work(workload, seed, pure);
-  const longest = Math.max(...(await work(0)).prompts.map((prompt) => prompt.length)) + 64;
-  const spct = await setting.spct({ contextTokens: roundUp(orderings * longest + k * maxTokens) });
-  const seconds = await inRounds(
-    {
-      alone: async (seed) => spct.judge(await work(seed)),
-      beside: async (seed) => {
-        const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);
-        try {
-          return await spct.judge(await work(seed));
-        } finally {
-          neighbour.kill("SIGKILL");
-        }
-      },
-    },
-    { ...limits, tokens: k * maxTokens },
-  );
-  setting.stop();
-  const slowdown = spreadOf(seconds.beside.map((time, round) => time / seconds.alone[round]));
-  return {
-    name: `one-core-busy-k${k}-${setting.type}`,
-    shape: setting.shape,
-    peer: "the machine to itself",
-    unit: "slowdown",
-    ratio: slowdown.median,
-    n: slowdown.n,
-    spread: slowdown.spread,
-    seconds: { alone: spreadOf(seconds.alone), beside: spreadOf(seconds.beside) },
-  };
-}
+/** How OpenMP's threads wait for each other. spct sees to it that they sleep. */
+const waiting = {
+  sleeping: {},
+  "spinning-shortly": { GOMP_SPINCOUNT: "2000" },
+  spinning: { OMP_WAIT_POLICY: "active" },
+};
+export const waitingPolicies = Object.keys(waiting);
 
-/** Everything of judge() but the model: prompts, tokens, extraction, vote; and how long the event loop kept others waiting. */
-export async function overheadCases(setting, workload, rounds) {
+/** Judging beside a process that wants a core, over judging alone; and alone, each policy over sleeping. */
+export async function busyCoreCases(setting, workload, limits, policies) {
   const { orderings, k, maxTokens } = workload;
   const work = (seed) => setting.work(workload, seed, pure);
   const longest = Math.max(...(await work(0)).prompts.map((prompt) => prompt.length)) + 64;
-  const spct = await setting.spct({ contextTokens: roundUp(orderings * longest + k * maxTokens) });
-  const overhead = [];
-  const delay = [];
-  for (let round = -2; round < rounds; round++) {
-    const measured = await spct.judge(await work(round + 2));
-    if (round < 0) continue;
-    overhead.push(measured.overheadMilliseconds);
-    delay.push(measured.eventLoopDelayMilliseconds);
+  const contextTokens = roundUp(orderings * longest + k * maxTokens);
+  const contenders = {};
+  for (const policy of policies) {
+    const spct = await setting.spct({ contextTokens }, waiting[policy]);
+    contenders[`${policy} alone`] = async (seed) => spct.judge(await work(seed));
+    contenders[`${policy} beside`] = async (seed) => {
+      const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);
+      try {
+        return await spct.judge(await work(seed));
+      } finally {
+        neighbour.kill("SIGKILL");
+      }
+    };
   }
+  const seconds = await inRounds(contenders, { ...limits, tokens: k * maxTokens });
   setting.stop();
-  const figure = (name, values) => {
-    const { median, spread, n } = spreadOf(values);
-    return { name, shape: setting.shape, peer: "nothing", unit: "ms", ratio: median, n, spread };
+
+  const figure = (name, peer, unit, over, under) => {
+    const { median: ratio, spread, n } = ratioOf(seconds[over], seconds[under]);
+    const times = { over: spreadOf(seconds[over]), under: spreadOf(seconds[under]) };
+    return { name, shape: setting.shape, peer, unit, ratio, n, spread, seconds: times };
   };
-  return [figure(`judge-overhead-k${k}`, overhead), figure(`event-loop-delay-p99-k${k}`, delay)];
+  const suffix = (policy) => (policy === "sleeping" ? "" : `-${policy}`);
+  return policies.flatMap((policy) => {
+    const busy = `one-core-busy-k${k}-${setting.type}${suffix(policy)}`;
+    const slowdown = figure(busy, "the machine to itself", "slowdown", `${policy} beside`, `${policy} alone`);
+    if (policy === "sleeping") return [slowdown];
+    const own = `waiting-${policy}-k${k}-${setting.type}`;
+    return [slowdown, figure(own, "threads that sleep", "time", `${policy} alone`, "sleeping alone")];
+  });
 }

@@ -11,7 +11,7 @@ import { pure, roundUp } from "./setting.mjs";
 const native = (name) => `build/cmake/bench/native/${name}`;
 const run = (name, ...args) => JSON.parse(execFileSync(native(name), args.map(String)).toString());
 
-export const machineLimits = (threads) => run("machine_limits", threads);
+export const machineLimits = (threads, types) => run("machine_limits", threads, 5, ...types);
 
 export async function decodingCases(setting, workload, machine, limits) {
   const { model, threads, shape, type } = setting;
@@ -64,7 +64,7 @@ function rooflineCase({ shape, type }, { rows, prompt, maxTokens }, step, machin
   const visible = prompt + maxTokens / 2;
   const cost = stepCost(shapes[shape], type, { rows, cells: prompt + (rows * maxTokens) / 2, visible });
   const { f32, bf16 = f32, int8 = f32 } = machine.vectorOperationsPerSecond;
-  const flopsPerSecond = { f16: f32, bf16, q8_0: int8, q4_0: int8 }[type];
+  const flopsPerSecond = { f32, f16: f32, bf16 }[type] ?? int8;
   const bytesPerSecond = Math.max(machine.triadBytesPerSecond, machine.readBytesPerSecond);
   const least = 1000 * leastSeconds(cost, { bytesPerSecond, flopsPerSecond });
   const ggml = machine.ggmlMatmulOperationsPerSecond[type];

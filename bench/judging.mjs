@@ -1,5 +1,6 @@
 // How long judging takes with the default judge: node bench/judging.mjs [rounds]
-//   waiting   one query, k = 32, a thread on every core: OpenMP threads that sleep while they wait (what spct sets) and that spin, in turn, on an
+//   waiting   one query, k = 32, a thread on every core: OpenMP threads that sleep while they wait (what spct sets), that spin a
+//             few microseconds first (what spct can have where a worker thread loads it first) and that spin, in turn, on an
 //             idle machine and with one core kept busy by another process
 //   in flight 32 queries, k = 8: how many are judged at the same time, in turn
 //   attention the same 32 queries with flash attention and without
@@ -7,6 +8,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 
 const self = fileURLToPath(import.meta.url);
 const rounds = Number(process.argv[2] ?? 5);
@@ -58,13 +60,17 @@ function inTurn(contenders) {
   );
 }
 
-if (process.argv[2] === "--measure") {
-  await measure(process.argv[3], process.argv[4]);
+const [flag, mode, argument] = process.argv.slice(2);
+if (flag === "--measure" && process.env.BENCH_IN_WORKER === "1") {
+  new Worker(self, { argv: [flag, mode, argument], env: { ...process.env, BENCH_IN_WORKER: "" } });
+} else if (flag === "--measure") {
+  await measure(mode, argument);
 } else {
-  const policies = ["passive", "active"].map((policy) => [
-    policy === "passive" ? "sleeping" : "spinning",
-    () => run("waiting", "", { OMP_WAIT_POLICY: policy }),
-  ]);
+  const policies = [
+    ["sleeping", () => run("waiting", "")],
+    ["in a worker thread", () => run("waiting", "", { BENCH_IN_WORKER: "1" })],
+    ["spinning", () => run("waiting", "", { OMP_WAIT_POLICY: "active" })],
+  ];
   const idle = inTurn(policies);
   const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);
   const busy = inTurn(policies);

@@ -9,6 +9,7 @@ export function markdownOf({ machine, date, load, threads, command, cases, growt
     `(what else was running; 0 is a quiet machine): ${load.map((value) => value.toFixed(1)).join(" and ")}. Random weights in the named shape; every`,
     "program decodes the same prompts to the same number of tokens, in turns. Ratios are the peer's time over ours, by rounds:",
     "median (least - most). Above 1, spct is faster.",
+    ...(against.length > 0 ? ["", "![The ratios of this page](peers.svg)"] : []),
     "",
     "| case | shape | peer | ratio | rounds |",
     "|---|---|---|---|---|",
@@ -25,9 +26,21 @@ export function markdownOf({ machine, date, load, threads, command, cases, growt
     ),
   ];
   if (growth.length > 0) {
-    lines.push("", "| what grows | | who | seconds | rounds |", "|---|---|---|---|---|");
-    for (const { sweep, x, contender, median, spread, n } of growth) {
-      lines.push(`| ${sweep} | ${x} | ${contender} | ${range({ ratio: median, spread })} | ${n} |`);
+    lines.push(
+      "",
+      "![Seconds by what grows](growth.svg)",
+      "",
+      "The last column is spct's time over the tokens that went through the model, prompts and answers: where it rises, cost",
+      "grows faster than the work.",
+      "",
+      "| what grows | | who | seconds | rounds | ms per token |",
+      "|---|---|---|---|---|---|",
+    );
+    for (const { sweep, x, contender, median, spread, n, millisecondsPerToken } of growth) {
+      const perToken = millisecondsPerToken === undefined ? "" : short(millisecondsPerToken);
+      lines.push(
+        `| ${sweep} | ${x} | ${contender} | ${range({ ratio: median, spread })} | ${n} | ${perToken} |`,
+      );
     }
   }
   return `${lines.join("\n")}\n`;

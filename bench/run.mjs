@@ -1,19 +1,21 @@
 // spct beside other programs on this machine: npm run bench -- [--quick] [--json] [--shape <name>...] [--type <name>...]
 //   --quick            what fits into ten minutes on two cores, on a small shape
 //   --json             the last line is one JSON object; progress goes to standard error
-//   --markdown <file>  writes the page with the tables, such as docs/benchmarks-peers.md
-//   --rounds, --samples, --tokens, --threads   the workload; --growth adds the curves to a quick run
+//   --docs <folder>    writes the page with the tables and its plots there: benchmarks-peers.md, peers.svg, growth.svg
+//   --parts <name>...  of judging, decoding, busy-core, list, latency, growth; a quick run leaves growth out
+//   --rounds, --samples, --tokens, --threads   the workload
 // Everything measured is appended to measurements.jsonl in the run's folder at once, so that an ended run loses nothing.
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { shapeNames, weightTypes } from "../dist/bench/shapes.js";
-import { busyCoreCase, listCase, overheadCases } from "./alone.mjs";
+import { busyCoreCases, listCase, waitingPolicies } from "./alone.mjs";
 import { drawGrowth, drawPeers } from "./chart.mjs";
 import { decodingCases, machineLimits } from "./decoding.mjs";
 import { growth as measureGrowth } from "./growth.mjs";
 import { judgingCases } from "./judging_peers.mjs";
+import { latencyCases } from "./latency.mjs";
 import { markdownOf } from "./markdown.mjs";
 import { buildPeers } from "./peers/build.mjs";
 import { Setting } from "./setting.mjs";
@@ -22,10 +24,10 @@ const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
-    growth: { type: "boolean" },
+    parts: { type: "string", multiple: true },
     shape: { type: "string", multiple: true },
     type: { type: "string", multiple: true, default: ["q8_0"] },
-    markdown: { type: "string" },
+    docs: { type: "string" },
     rounds: { type: "string", default: "5" },
     samples: { type: "string", default: "32" },
     tokens: { type: "string" },
@@ -55,6 +57,8 @@ const chosenShapes = known(
   shapeNames,
 );
 const types = known("type", values.type, weightTypes);
+const allParts = ["judging", "decoding", "busy-core", "list", "latency", "growth"];
+const parts = known("parts", values.parts ?? (quick ? allParts.slice(0, -1) : allParts), allParts);
 const most = positive("rounds", values.rounds);
 const threads = positive("threads", values.threads);
 const k = positive("samples", values.samples);
@@ -63,7 +67,7 @@ const least = Math.min(quick ? 2 : 3, most); // a slow machine may end a quick r
 const pair = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k, maxTokens };
 const list = { ...pair, responses: 5, orderings: 5, responseWords: 800, k: 32, maxTokens: 2 };
 
-buildPeers();
+if (["judging", "decoding", "growth"].some((part) => parts.includes(part))) buildPeers();
 const started = new Date();
 const folder = join("runs", `bench-${started.toISOString().replace(/[:.]/g, "-")}`);
 mkdirSync(folder, { recursive: true });
@@ -96,31 +100,38 @@ process.on("SIGINT", () => {
 });
 try {
   say("what the machine can do");
-  const machine = machineLimits(threads);
+  const machine = machineLimits(threads, types);
   record({ part: "machine", ...machine });
   for (const shape of chosenShapes) {
     for (const type of types) {
       say(`${shape} ${type}: random weights`);
       setting = await Setting.of(shape, type, threads);
-      cases.push(...(await judgingCases(setting, pair, limits(`judging ${shape} ${type}`, 5.5))));
-      cases.push(...(await decodingCases(setting, pair, machine, limits(`decoding ${shape} ${type}`, 1))));
-      cases.push(
-        await busyCoreCase(setting, { ...pair, maxTokens: 12 }, limits(`busy core ${shape} ${type}`, 1)),
+      const measure = async (part, count, casesOf) => {
+        if (parts.includes(part)) cases.push(...(await casesOf(limits(`${part} ${shape} ${type}`, count))));
+      };
+      await measure("judging", 5, (limit) => judgingCases(setting, pair, limit));
+      await measure("decoding", 1, (limit) => decodingCases(setting, pair, machine, limit));
+      const policies = quick ? waitingPolicies.slice(0, 1) : waitingPolicies;
+      await measure("busy-core", 1, (limit) =>
+        busyCoreCases(setting, { ...pair, maxTokens: 12 }, limit, policies),
       );
     }
   }
   setting = await Setting.of(smallest, "q8_0", threads);
-  say("a list of responses");
-  cases.push(await listCase(setting, list));
-  say("judging without the model");
-  cases.push(...(await overheadCases(setting, { ...pair, maxTokens: 2 }, quick ? 10 : 30)));
-  if (values.growth ?? !quick) {
-    const points = await measureGrowth(
-      setting,
-      { ...limits("growth", 60), least: Math.min(3, most), most: Math.min(3, most) },
-      say,
-    );
-    growth.push(...points);
+  if (parts.includes("list")) {
+    say("a list of responses");
+    cases.push(await listCase(setting, list));
+  }
+  if (parts.includes("latency")) {
+    say("latency");
+    const call = { ...pair, k: 8, maxTokens: 16 };
+    cases.push(...(await latencyCases(setting, call, { rounds: quick ? 10 : 30, queries: 8 })));
+  }
+  if (parts.includes("growth")) {
+    const atPoint = () => {
+      return { ...limits("growth"), deadline: performance.now() + 60_000, least: 1, most: Math.min(3, most) };
+    };
+    growth.push(...(await measureGrowth(setting, atPoint, say)));
   }
 } finally {
   setting?.stop();
@@ -141,9 +152,12 @@ const results = {
   growth,
 };
 writeFileSync(join(folder, "results.json"), JSON.stringify(results, null, 2));
-writeFileSync(join(folder, "peers.svg"), await drawPeers(cases.filter(({ unit }) => unit === undefined)));
-if (growth.length > 0) writeFileSync(join(folder, "growth.svg"), await drawGrowth(growth));
-if (values.markdown !== undefined) writeFileSync(values.markdown, markdownOf(results));
+const against = cases.filter(({ unit }) => unit === undefined);
+for (const place of values.docs === undefined ? [folder] : [folder, values.docs]) {
+  writeFileSync(join(place, "benchmarks-peers.md"), markdownOf(results));
+  if (against.length > 0) writeFileSync(join(place, "peers.svg"), await drawPeers(against));
+  if (growth.length > 0) writeFileSync(join(place, "growth.svg"), await drawGrowth(growth));
+}
 say(`done: ${folder}`);
 if (values.json) {
   const plain = cases.map(({ name, shape, peer, unit, ratio, n, spread }) => ({

@@ -50,8 +50,8 @@ export class Setting {
     ];
   }
 
-  async spct({ contextTokens, maxSequences = 64, packedWeights }) {
-    const contender = this.#keep(new Spct());
+  async spct({ contextTokens, maxSequences = 64, packedWeights }, environment = {}) {
+    const contender = this.#keep(new Spct(environment));
     const { model, threads } = this;
     await contender.start({ model, threads, contextTokens, maxSequences, packedWeights });
     return contender;

@@ -22,5 +22,6 @@ target_compile_definitions(spct_addon PRIVATE
   NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS_ALL NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
 target_link_libraries(spct_addon PRIVATE ${CMAKE_JS_LIB} spct_engine spct_model spct_train)
 if(NOT MSVC)
-  target_link_options(spct_addon PRIVATE $<$<PLATFORM_ID:Linux>:-Wl,--exclude-libs,ALL>)
+  # nodelete: Node unloads an addon with the last worker thread that used it, but threads of OpenMP stay in it.
+  target_link_options(spct_addon PRIVATE "$<$<PLATFORM_ID:Linux>:-Wl,--exclude-libs,ALL;-Wl,-z,nodelete>")
 endif()

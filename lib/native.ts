@@ -149,6 +149,9 @@ export interface NativeStats {
   activeSamples: number;
   waitingSamples: number;
   cellsReserved: number;
+  /** Milliseconds since the engine last went from idle to decoding, and since it last decoded; infinite before. */
+  sinceFirstDecode: number;
+  sinceLastDecode: number;
 }
 
 export interface NativeSystemInfo {

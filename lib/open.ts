@@ -1,5 +1,6 @@
+import { findCalibration } from "./calibration.js";
 import type { Engine } from "./engine/engine.js";
-import { LocalEngine } from "./engine/local.js";
+import { LocalEngine, type LocalEngineOptions } from "./engine/local.js";
 import { ProcessEngine } from "./engine/process.js";
 import { RemoteEngine } from "./engine/remote.js";
 import { findModel, type Manifest } from "./models.js";
@@ -24,5 +25,19 @@ export async function openJudge(options: LoadOptions): Promise<OpenJudge> {
   const { modelPath, headPath, manifest } = await findModel(model, meta);
   const template = await loadTemplate(chosen ?? manifest.template ?? "default");
   const kind = isolation === "process" ? ProcessEngine : LocalEngine;
-  return { engine: await kind.load({ ...engineOptions, modelPath, headPath }), template, manifest };
+  const engine = await kind.load(calibrated({ ...engineOptions, modelPath, headPath }));
+  return { engine, template, manifest };
+}
+
+/** Puts what was measured for the model in place of what is not given. It was measured with the default of `gpuLayers`. */
+function calibrated(options: LocalEngineOptions): LocalEngineOptions {
+  const found = options.gpuLayers === undefined ? findCalibration(options.modelPath) : undefined;
+  if (found === undefined) return options;
+  return {
+    ...options,
+    threads: options.threads ?? found.threads,
+    batchTokens: options.batchTokens ?? found.batchTokens,
+    flashAttention: options.flashAttention ?? found.flashAttention,
+    calibrated: found.measured,
+  };
 }

@@ -161,7 +161,8 @@ const loadReaders = {
   updatable: optional(flag),
 };
 
-/** Options of loading a judge. */
+/** Options of loading a judge. What `spct doctor --calibrate` measured for a model takes the place of the defaults of `threads`,
+ * `flashAttention` and `batchTokens`. */
 export interface LoadOptions {
   /** "default" for the judge that ships with the package, the path of a GGUF, or `hf:owner/name:quant` for one that `spct pull`
    * has downloaded. */

@@ -41,7 +41,8 @@ export class LlamaServer {
       response_fields: ["tokens_predicted"],
     };
     const shares = prompts.map((_, index) => Math.ceil((k - index) / prompts.length));
-    const requests = prompts.flatMap((prompt, index) =>
+    const plain = prompts.map((prompt) => [...prompt]);
+    const requests = plain.flatMap((prompt, index) =>
       form === "n_cmpl"
         ? [{ ...body, prompt, n_cmpl: shares[index], seed: seed + index }]
         : Array.from({ length: shares[index] }, (_, sample) => ({

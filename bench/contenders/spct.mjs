@@ -10,7 +10,11 @@ const self = fileURLToPath(import.meta.url);
 
 export class Spct {
   name = "spct";
-  #child = new Child(self);
+  #child;
+
+  constructor(environment = {}) {
+    this.#child = new Child(self, environment);
+  }
 
   start(options) {
     return this.#child.call("load", { options });
@@ -39,33 +43,15 @@ export class Spct {
 
 if (process.argv[1] === self) {
   let grm;
+  let engine;
   let loadOptions;
-  let insideEngine = 0; // milliseconds of the last request: submission to last sample, without our own callbacks
 
   const addon = loadAddon();
   const load = addon.loadEngine;
-  addon.loadEngine = async (options) => watched(await load(options));
-
-  /** The engine with a clock around its requests. */
-  function watched(native) {
-    const submit = (group, onSample) => {
-      const start = performance.now();
-      let inCallbacks = 0;
-      return native.submit(group, (event) => {
-        const arrived = performance.now();
-        insideEngine = arrived - start - inCallbacks;
-        onSample(event);
-        inCallbacks += performance.now() - arrived;
-      });
-    };
-    return new Proxy(native, {
-      get(target, name) {
-        if (name === "submit") return submit;
-        const value = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-  }
+  addon.loadEngine = async (options) => {
+    engine = await load(options);
+    return engine;
+  };
 
   const tasks = {
     async load({ options }) {
@@ -74,40 +60,46 @@ if (process.argv[1] === self) {
       return {};
     },
     async judge({ query, options }) {
-      const delay = monitorEventLoopDelay({ resolution: 1 });
-      delay.enable();
       const start = performance.now();
-      const { usage, samples } = await grm.judge(query, options);
-      const milliseconds = performance.now() - start;
-      delay.disable();
+      const { usage } = await grm.judge(query, options);
+      const end = performance.now();
+      const { sinceFirstDecode, sinceLastDecode } = engine.stats();
       return {
-        seconds: milliseconds / 1000,
+        seconds: (end - start) / 1000,
         tokens: usage.generatedTokens,
         promptTokens: usage.promptTokens,
         promptTokensComputed: usage.promptTokensComputed,
-        whole: samples.every(({ finish }) => finish === "length"),
-        overheadMilliseconds: milliseconds - insideEngine,
-        eventLoopDelayMilliseconds: delay.percentile(99) / 1e6,
+        millisecondsToFirstDecode: performance.now() - sinceFirstDecode - start,
+        millisecondsFromLastDecode: sinceLastDecode - (performance.now() - end),
       };
     },
     async judgeMany({ queries, options }) {
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
       const start = performance.now();
       let tokens = 0;
+      const before = engine.stats().promptTokensComputed;
       for await (const { usage } of grm.judgeMany(queries, options)) tokens += usage.generatedTokens;
-      return { seconds: (performance.now() - start) / 1000, tokens };
+      const seconds = (performance.now() - start) / 1000;
+      delay.disable();
+      const [median, p99, most] = [delay.percentile(50), delay.percentile(99), delay.max].map(
+        (ns) => ns / 1e6,
+      );
+      const throughModel = tokens + engine.stats().promptTokensComputed - before;
+      return { seconds, tokens, throughModel, eventLoopMilliseconds: { median, p99, most } };
     },
     async decode({ prompt, k, maxTokens, sampling, seed }) {
       const { model, ...options } = loadOptions;
-      const engine = await load({ modelPath: model, ...options });
+      const alone = await load({ modelPath: model, ...options });
       try {
-        return await timeGroup(engine, {
+        return await timeGroup(alone, {
           prompts: [Int32Array.from(prompt)],
           samples: Array.from({ length: k }, (_, index) => ({ prompt: 0, seed: seed + index })),
           maxTokens,
           ...sampling,
         });
       } finally {
-        await engine.close();
+        await alone.close();
       }
     },
   };

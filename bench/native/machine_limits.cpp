@@ -1,6 +1,8 @@
 // What this machine does at best: memory bandwidth by a triad over arrays that fit in no cache, multiply-add throughput
 // of its vector units in registers, and ggml's own matrix product, which has to load what it multiplies.
-//   machine_limits [threads] [rounds]      prints one JSON object; each figure is the best of the rounds
+//   machine_limits [threads] [rounds] [type...]
+// Prints one JSON object; each figure is the best of the rounds. Types of the product's weights, as ggml names them:
+// q8_0 unless others are given.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -8,6 +10,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -115,6 +118,15 @@ void print_vector_rates(int threads, int rounds) {
 #endif
 }
 
+ggml_type type_of(const std::string& name) {
+  for (int id = 0; id < GGML_TYPE_COUNT; ++id) {
+    const auto type = static_cast<ggml_type>(id);
+    if (ggml_blck_size(type) > 0 && name == ggml_type_name(type)) return type;
+  }
+  std::fprintf(stderr, "Expected the name of a ggml type but received %s\n", name.c_str());
+  std::exit(2);
+}
+
 // weights [k, n] of a type times rows [k, m] of F32, as a layer of a model does it.
 double matmul_rate(ggml_type type, int64_t m, int threads, int rounds) {
   constexpr int64_t k = 2048, n = 4096;
@@ -149,14 +161,18 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "Expected positive numbers of threads and rounds\n");
     return 2;
   }
+  std::vector<std::string> names(argv + std::min(argc, 3), argv + argc);
+  if (names.empty()) names.push_back("q8_0");
+  std::vector<ggml_type> types;
+  for (const std::string& name : names) types.push_back(type_of(name));
+
   std::printf("{\"threads\":%d,\"rounds\":%d,\"triadBytesPerSecond\":%.4g,\"readBytesPerSecond\":%.4g", threads, rounds,
               triad_bytes_per_second(threads, rounds), read_bytes_per_second(threads, rounds));
   std::printf(",\"vectorOperationsPerSecond\":{\"unit\":\"multiplications and additions\"");
   print_vector_rates(threads, rounds);
   std::printf("},\"ggmlMatmulOperationsPerSecond\":{");
-  const ggml_type types[] = {GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0};
   for (const ggml_type type : types) {
-    std::printf("%s\"%s\":{", type == types[0] ? "" : ",", ggml_type_name(type));
+    std::printf("%s\"%s\":{", type == types.front() ? "" : ",", ggml_type_name(type));
     for (const int m : {1, 8, 32, 512}) {
       std::printf("%s\"%d\":%.4g", m == 1 ? "" : ",", m, matmul_rate(type, m, threads, rounds));
       std::fflush(stdout);

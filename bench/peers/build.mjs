@@ -1,18 +1,19 @@
-// Builds and fetches what spct is compared with, once, into .cache/peers: llama-server and llama-batched-bench from the source
-// and with the flags of the addon's own llama.cpp, and node-llama-cpp with its prebuilt CPU binary.
+// Builds and fetches what spct is compared with, once: llama-server and llama-batched-bench on the very library that the addon
+// is linked with (build/cmake), and node-llama-cpp with its prebuilt CPU binary (.cache/peers).
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const peers = join(root, ".cache", "peers");
 const nodeLlama = "3.22.1"; // carries the llama.cpp release of scripts/fetch-llama.mjs
 
-export const llamaServer = join(peers, "llama.cpp", "bin", "llama-server");
-export const batchedBench = join(peers, "llama.cpp", "bin", "llama-batched-bench");
+const build = join(root, "build", "cmake");
+export const llamaServer = join(build, "bin", "llama-server");
+export const batchedBench = join(build, "bin", "llama-batched-bench");
 const nodeFolder = join(peers, "node");
 
 /** The address of node-llama-cpp's module. */
@@ -33,13 +34,14 @@ function step(title, command, args, options = {}) {
 }
 
 function buildLlama() {
-  const source = resolve(process.env.LLAMA_CPP_DIR ?? join(root, ".cache", "llama.cpp"));
-  const folder = join(peers, "llama.cpp");
-  const compiler = ["-S", join(root, "bench", "peers"), "-B", folder, `-DLLAMA_CPP_DIR=${source}`];
-  step("configuring llama.cpp's programs", "cmake", compiler);
+  step("configuring llama.cpp's programs", process.execPath, [
+    join(root, "scripts", "build.mjs"),
+    "--bench",
+    "-DSPCT_PEERS=ON",
+  ]);
   const targets = ["--target", "llama-server", "llama-batched-bench"];
   const jobs = ["--parallel", String(availableParallelism())];
-  step("building llama.cpp's programs (minutes)", "cmake", ["--build", folder, ...targets, ...jobs]);
+  step("building llama.cpp's programs (minutes)", "cmake", ["--build", build, ...targets, ...jobs]);
 }
 
 function installNodeLlama() {

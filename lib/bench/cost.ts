@@ -8,7 +8,27 @@ export interface StepCost {
   attentionFlops: number;
 }
 
-const bytesPerWeight: Record<WeightType, number> = { f16: 2, bf16: 2, q8_0: 34 / 32, q4_0: 18 / 32 };
+/** Bytes of a block by its weights. */
+const bytesPerWeight: Record<WeightType, number> = {
+  ...{ f32: 4, f16: 2, bf16: 2 },
+  ...{
+    q8_0: 34 / 32,
+    q5_1: 24 / 32,
+    q5_0: 22 / 32,
+    q4_1: 20 / 32,
+    q4_0: 18 / 32,
+    iq4_nl: 18 / 32,
+    mxfp4: 17 / 32,
+  },
+  ...{
+    q6_K: 210 / 256,
+    q5_K: 176 / 256,
+    q4_K: 144 / 256,
+    iq4_xs: 136 / 256,
+    q3_K: 110 / 256,
+    q2_K: 84 / 256,
+  },
+};
 const cacheBytesPerNumber = 2; // llama.cpp keeps keys and values in f16 unless told otherwise
 
 /**

@@ -113,7 +113,25 @@ export const shapes = {
 
 export type ShapeName = keyof typeof shapes;
 export const shapeNames = Object.keys(shapes) as ShapeName[];
-export const weightTypes = ["f16", "bf16", "q8_0", "q4_0"] as const;
+/** As ggml names them: every type that a file of weights can have without measuring which weights matter. */
+export const weightTypes = [
+  "f32",
+  "f16",
+  "bf16",
+  "q8_0",
+  "q6_K",
+  "q5_K",
+  "q5_1",
+  "q5_0",
+  "q4_K",
+  "q4_1",
+  "q4_0",
+  "iq4_nl",
+  "iq4_xs",
+  "mxfp4",
+  "q3_K",
+  "q2_K",
+] as const;
 export type WeightType = (typeof weightTypes)[number];
 
 /** A real judge is sure of most tokens: logits of this deviation put a few tokens far above the rest. */

@@ -7,7 +7,7 @@ import { type Spread, spreadOf } from "../bench/spread.js";
 import { makeQuery, promptTokens, turnedOrders, type Workload } from "../bench/workload.js";
 import { SpctError } from "../errors.js";
 import { loadAddon, type NativeEngine, type NativePackedWeights } from "../native.js";
-import { choice, integer, number, optional, readOptions, text, withDefault } from "../options.js";
+import { choice, integer, number, optional, type Read, readOptions, text, withDefault } from "../options.js";
 import { toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import { type Invocation, styler, type Terminal } from "./terminal.js";
@@ -31,6 +31,7 @@ const readers = {
   batch: optional(integer(1)),
   flashAttention: optional(choice("auto", "on", "off")),
   packedWeights: optional(choice("auto", "on", "off")),
+  grow: optional(choice("samples", "responses", "responseWords")),
 };
 
 export function registerBench(program: Command, invocation: Invocation): void {
@@ -62,6 +63,10 @@ export function registerBench(program: Command, invocation: Invocation): void {
     .option("--batch <tokens>", "tokens of one decoding step", toInteger)
     .option("--flash-attention <mode>", "auto, on or off")
     .option("--packed-weights <mode>", "auto, on or off")
+    .option(
+      "--grow <what>",
+      "samples, responses or responseWords: measure at 1, 2, 4 ... up to what is asked for",
+    )
     .option("--json", "print the figures as JSON")
     .action(async ({ json, writeOnly, ...flags }: BenchFlags) => {
       await bench(flags, { json: json === true, writeOnly: writeOnly === true }, invocation.terminal);
@@ -69,7 +74,8 @@ export function registerBench(program: Command, invocation: Invocation): void {
 }
 
 type BenchFlags = Record<string, unknown> & { json?: boolean; writeOnly?: boolean };
-type BenchSettings = ReturnType<typeof readSettings>;
+type BenchSettings = Read<typeof readers>;
+type Point = Omit<BenchSettings, "grow">;
 
 interface BenchFigures {
   model: string;
@@ -80,14 +86,19 @@ interface BenchFigures {
   promptTokensComputed: number;
   generatedTokens: number;
   seconds: Spread;
+  /** Until every sample had its first token. */
+  secondsToFirstTokens: Spread;
   prefillTokensPerSecond: Spread;
   decodeMillisecondsPerStep: Spread;
   decodeTokensPerSecond: Spread;
 }
 
-function readSettings(flags: Record<string, unknown>) {
-  const settings = readOptions(readers, flags);
-  return { ...settings, orderings: settings.orderings ?? Math.min(settings.responses, settings.samples) };
+/** The settings, at powers of two of what grows. */
+function growing({ grow, ...point }: BenchSettings): Point[] {
+  if (grow === undefined) return [point];
+  const most = point[grow];
+  const values = Array.from({ length: Math.ceil(Math.log2(most)) }, (_, power) => 2 ** power);
+  return [...values, most].map((value) => ({ ...point, [grow]: value }));
 }
 
 async function bench(
@@ -95,7 +106,7 @@ async function bench(
   { json, writeOnly }: { json: boolean; writeOnly: boolean },
   terminal: Terminal,
 ): Promise<void> {
-  const settings = readSettings(flags);
+  const settings = readOptions(readers, flags);
   const progress = startProgress(terminal, json, "Writing random weights");
   try {
     const path = settings.model ?? (await randomModel(settings.shape, settings.type, settings));
@@ -105,11 +116,18 @@ async function bench(
       return;
     }
     progress.say("Loading");
-    const figures = await measure(path, settings, (round) =>
-      progress.say(`Measuring, round ${round} of ${settings.rounds}`),
-    );
+    const points: BenchFigures[] = [];
+    for (const point of growing(settings)) {
+      const where = settings.grow === undefined ? "" : `${settings.grow} ${point[settings.grow]}, `;
+      points.push(
+        await measure(path, point, (round) =>
+          progress.say(`Measuring, ${where}round ${round} of ${settings.rounds}`),
+        ),
+      );
+    }
     progress.stop();
-    terminal.print(json ? JSON.stringify(figures) : formatFigures(figures, terminal));
+    if (json) terminal.print(JSON.stringify(settings.grow === undefined ? points[0] : points));
+    else terminal.print(points.map((figures) => formatFigures(figures, terminal)).join("\n"));
   } finally {
     progress.stop();
   }
@@ -117,10 +135,11 @@ async function bench(
 
 async function measure(
   path: string,
-  settings: BenchSettings,
+  settings: Point,
   onRound: (round: number) => void,
 ): Promise<BenchFigures> {
-  const { samples, responses, responseWords, queryWords, orderings, maxTokens, rounds } = settings;
+  const { samples, responses, responseWords, queryWords, maxTokens, rounds } = settings;
+  const orderings = settings.orderings ?? Math.min(responses, samples);
   const workload = { queryWords, responseWords, responses, orderings, k: samples, maxTokens };
   const prompts = samples + orderings;
   const words = queryWords + responses * responseWords;
@@ -168,7 +187,7 @@ function contextFor(words: number, { orderings, k, maxTokens }: Workload): numbe
 async function timeOnce(
   engine: NativeEngine,
   workload: Workload,
-  { temperature, topK }: BenchSettings,
+  { temperature, topK }: Point,
   seed: number,
 ): Promise<GroupTimes> {
   const { chatTemplate } = engine.info;
@@ -207,6 +226,7 @@ function summarize(
     promptTokensComputed: last.promptTokensComputed,
     generatedTokens: last.generatedTokens,
     seconds: spread(({ seconds }) => seconds),
+    secondsToFirstTokens: spread(({ prefillSeconds }) => prefillSeconds),
     prefillTokensPerSecond: spread((once) => once.promptTokensComputed / once.prefillSeconds),
     decodeMillisecondsPerStep: spread((once) => (1000 * decodeSeconds(once)) / once.decodeSteps),
     decodeTokensPerSecond: spread((once) => (once.generatedTokens - workload.k) / decodeSeconds(once)),
@@ -225,6 +245,7 @@ function formatFigures(figures: BenchFigures, terminal: Terminal): string {
     `  ${describePacking(packedWeights)}`,
     `  ${k} judgements of ${responses} responses in ${orderings} orderings: ${whole} prompt tokens (${promptTokensComputed} computed), ${generatedTokens} generated`,
     line("judging", figures.seconds, "s"),
+    line("first", figures.secondsToFirstTokens, "s until every judgement has a token"),
     line("prefill", figures.prefillTokensPerSecond, "tokens/s"),
     line("decoding", figures.decodeTokensPerSecond, "tokens/s"),
     line("a step", figures.decodeMillisecondsPerStep, "ms"),

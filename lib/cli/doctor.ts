@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import type { Command } from "commander";
 import { Grm } from "../judge.js";
 import { findAddon, instructionNames, loadAddon, type NativeSystemInfo } from "../native.js";
+import { calibrateJudge } from "./calibrate.js";
 import { startProgress } from "./progress.js";
 import { type Invocation, printable, styler, type Terminal, wrap } from "./terminal.js";
 
@@ -17,6 +18,7 @@ interface Finding {
 interface DoctorFlags {
   model?: string;
   json?: boolean;
+  calibrate?: boolean;
 }
 
 const run = promisify(execFile);
@@ -26,9 +28,14 @@ export function registerDoctor(program: Command, invocation: Invocation): void {
     .command("doctor")
     .description("Say what this machine has for judging, and what is missing.")
     .option("--model <path>", "the judge to try (default: the one that ships with the package)")
+    .option(
+      "--calibrate",
+      "measure which threads, flash attention and tokens of a step are fastest for the judge, and keep it for later loads",
+    )
     .option("--json", "print the findings as JSON")
-    .action(async (flags: DoctorFlags) => {
-      invocation.exitCode = await doctor(flags, invocation.terminal);
+    .action(async ({ calibrate, ...flags }: DoctorFlags) => {
+      if (calibrate) await calibrateJudge(flags, invocation.terminal);
+      else invocation.exitCode = await doctor(flags, invocation.terminal);
     });
 }
 
@@ -127,14 +134,24 @@ async function checkModel(model: string | undefined): Promise<Finding> {
       responses: ["the river saw a dog", "a lamp"],
     };
     const { valid, k, usage } = await grm.judge(trial, { k: 2, maxTokens: 256 });
-    const { description, backend, threads, contextTokens, cacheTokens, kv, hasHead, packedWeights } =
-      grm.info;
+    const {
+      description,
+      backend,
+      threads,
+      contextTokens,
+      cacheTokens,
+      kv,
+      hasHead,
+      packedWeights,
+      calibrated,
+    } = grm.info;
     const facts = [
       `${description} on ${backend}, ${threads} threads, context ${contextTokens}, ${kv} KV cache of ${cacheTokens}`,
       hasHead ? "with a meta RM" : "without a meta RM",
       packedWeights!.matrices === 0
         ? "no packed weights"
         : `${packedWeights!.matrices} packed weights (${gibibytes(packedWeights!.bytes)} GiB)`,
+      calibrated === undefined ? "not calibrated" : `calibrated on ${calibrated}`,
       `loaded in ${Math.round(loaded - start)} ms, trial ${Math.round(usage.milliseconds)} ms, ${valid} of ${k} valid`,
     ];
     return { name, state: "ok", detail: facts.join(", ") };

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { SpctError } from "../errors.js";
+import { invalidArgument, SpctError } from "../errors.js";
 import type { Benchmark } from "../eval/benchmark.js";
 import { benchmarks, findBenchmark } from "../eval/benchmarks/index.js";
 import { type Comparison, CreditsById, compareWith } from "../eval/compare.js";

@@ -79,6 +79,8 @@ export interface EngineInfo {
   cacheTokens?: number;
   /** Whether completions carry a meta score. */
   hasHead: boolean;
+  /** The day on which the threads, flash attention and tokens of a step in use were measured (`spct doctor --calibrate`). */
+  calibrated?: string;
   /** What the head's value is: of a meta RM, or a reward. */
   headKind?: string;
 }

@@ -18,6 +18,8 @@ export interface LocalEngineOptions extends NativeEngineOptions {
   chatTemplate?: string;
   /** Further variables of the chat template. */
   chatVariables?: Record<string, unknown>;
+  /** When the options were measured, if they were; for `info`. */
+  calibrated?: string;
 }
 
 /** A prompt as tokens; `prefix` is what the prompt has already begun of the answer. */
@@ -41,7 +43,7 @@ export class LocalEngine implements Engine {
   #closing: Promise<void> | undefined;
 
   static async load(options: LocalEngineOptions): Promise<LocalEngine> {
-    const { chatTemplate, chatVariables, ...nativeOptions } = options;
+    const { chatTemplate, chatVariables: _variables, calibrated: _measured, ...nativeOptions } = options;
     let native: NativeEngine;
     try {
       native = await loadAddon().loadEngine(nativeOptions);
@@ -56,7 +58,7 @@ export class LocalEngine implements Engine {
           `${options.modelPath} has no chat template; pass one as \`chatTemplate\` (Jinja source)`,
         );
       }
-      return new LocalEngine(native, options.modelPath, new ChatTemplate(source), chatVariables);
+      return new LocalEngine(native, options, new ChatTemplate(source));
     } catch (error) {
       await native.close();
       throw error;
@@ -65,20 +67,29 @@ export class LocalEngine implements Engine {
 
   private constructor(
     native: NativeEngine,
-    model: string,
+    { modelPath, chatVariables, calibrated }: LocalEngineOptions,
     chat: ChatTemplate,
-    chatVariables: Record<string, unknown> | undefined,
   ) {
     const { description, architecture, parameters, sizeBytes, contextTokens, cacheTokens } = native.info;
     const { threads, backend, packedWeights, kv, hasHead, headKind } = native.info;
     const system = loadAddon().systemInfo();
     this.info = {
-      ...{ model, description, architecture, parameters, sizeBytes, contextTokens, threads, backend },
+      ...{
+        model: modelPath,
+        description,
+        architecture,
+        parameters,
+        sizeBytes,
+        contextTokens,
+        threads,
+        backend,
+      },
       build: system.cuda ? "cuda" : "cpu",
       instructions: instructionNames(system),
       llamaCommit: system.llamaCommit,
       ...{ packedWeights, kv, cacheTokens, hasHead },
       ...(headKind === undefined ? {} : { headKind }),
+      ...(calibrated === undefined ? {} : { calibrated }),
     };
     this.#native = native;
     this.#chat = chat;

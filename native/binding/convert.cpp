@@ -201,7 +201,8 @@ Napi::Object to_js(Napi::Env env, const ModelInfo& info) {
   return out;
 }
 
-Napi::Object to_js(Napi::Env env, const SchedulerStats& stats) {
+Napi::Object to_js(Napi::Env env, const EngineStats& engine) {
+  const SchedulerStats& stats = engine.scheduler;
   Napi::Object out = Napi::Object::New(env);
   out.Set("promptTokens", static_cast<double>(stats.prompt_tokens));
   out.Set("promptTokensComputed", static_cast<double>(stats.prompt_tokens_computed));
@@ -211,6 +212,8 @@ Napi::Object to_js(Napi::Env env, const SchedulerStats& stats) {
   out.Set("activeSamples", stats.active_samples);
   out.Set("waitingSamples", stats.waiting_samples);
   out.Set("cellsReserved", static_cast<double>(stats.cells_reserved));
+  out.Set("sinceFirstDecode", engine.since_first_decode);
+  out.Set("sinceLastDecode", engine.since_last_decode);
   return out;
 }
 

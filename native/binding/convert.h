@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "engine/request.h"
-#include "engine/scheduler.h"
 #include "model/llama_model.h"
 
 namespace spct {
@@ -22,7 +22,7 @@ std::vector<int32_t> to_tokens(const Napi::Value& value, const char* name);
 Napi::Int32Array to_js(Napi::Env env, const std::vector<int32_t>& tokens);
 Napi::Object to_js(Napi::Env env, const SampleResult& result);
 Napi::Object to_js(Napi::Env env, const ModelInfo& info);
-Napi::Object to_js(Napi::Env env, const SchedulerStats& stats);
+Napi::Object to_js(Napi::Env env, const EngineStats& engine);
 Napi::Object to_js(Napi::Env env, const SystemInfo& info);
 
 }  // namespace spct

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "error.h"
@@ -53,9 +54,13 @@ void Engine::close() {
   if (thread_.joinable()) thread_.join();
 }
 
-SchedulerStats Engine::stats() const {
+EngineStats Engine::stats() const {
+  const auto age = [](const std::optional<Clock::time_point>& time) {
+    if (!time) return std::numeric_limits<double>::infinity();
+    return std::chrono::duration<double, std::milli>(Clock::now() - *time).count();
+  };
   const std::lock_guard<std::mutex> lock(mutex_);
-  return stats_;
+  return {stats_, age(first_decode_), age(last_decode_)};
 }
 
 void Engine::run() {
@@ -139,7 +144,7 @@ void Engine::step() {
     for (const auto& removal : plan.removals) model_->remove(removal);
     for (const auto& copy : plan.copies) model_->copy(copy);
     if (plan.batch.empty()) return;
-    switch (model_->decode(plan.batch, plan.draws, plan.heads)) {
+    switch (decode(plan)) {
       case DecodeStatus::ok: scheduler_.commit(plan); return;
       case DecodeStatus::no_space: scheduler_.no_space(); return;
       case DecodeStatus::aborted: return;  // only close() aborts; run() then cancels what is open
@@ -151,12 +156,24 @@ void Engine::step() {
   }
 }
 
+DecodeStatus Engine::decode(Plan& plan) {
+  if (!std::exchange(decoding_, true)) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    first_decode_ = Clock::now();
+  }
+  const DecodeStatus status = model_->decode(plan.batch, plan.draws, plan.heads);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  last_decode_ = Clock::now();
+  return status;
+}
+
 void Engine::emit() {
   auto results = scheduler_.take_results();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stats_ = scheduler_.stats();
   }
+  if (scheduler_.idle()) decoding_ = false;
   for (auto& result : results) {
     if (result.last_of_group) {
       open_groups_.erase(std::find(open_groups_.begin(), open_groups_.end(), result.group));

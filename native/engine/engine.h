@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -13,6 +15,13 @@
 #include "engine/scheduler.h"
 
 namespace spct {
+
+struct EngineStats {
+  SchedulerStats scheduler;
+  // Milliseconds ago; infinite before the first decode.
+  double since_first_decode;  // the engine went from idle to decoding
+  double since_last_decode;   // a decode ended
+};
 
 // Owns a model and the thread that alone uses it: receive, plan, decode, commit, emit.
 class Engine {
@@ -37,10 +46,11 @@ class Engine {
   // but the engine's own.
   void close();
 
-  SchedulerStats stats() const;
+  EngineStats stats() const;
   const ModelLimits& limits() const { return limits_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct Alone {
     std::function<void()> work;
     std::promise<void> done;
@@ -60,6 +70,7 @@ class Engine {
   void run(Alone& alone);
   void cancel_now(int64_t group);
   void step();
+  DecodeStatus decode(Plan& plan);
   void emit();
 
   std::unique_ptr<Model> model_;
@@ -69,12 +80,16 @@ class Engine {
   // Engine thread only.
   std::deque<Arrival> arrivals_;  // not started; the first one is work that waits to be alone
   std::vector<int64_t> open_groups_;
+  bool decoding_ = false;  // since it was last idle
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Inbox inbox_;           // guarded by mutex_
   bool closed_ = false;   // guarded by mutex_
   SchedulerStats stats_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::optional<Clock::time_point> first_decode_;  // of the present busy time, or of the last one
+  std::optional<Clock::time_point> last_decode_;
   std::mutex join_mutex_;
   std::thread thread_;  // guarded by join_mutex_ after construction
 };

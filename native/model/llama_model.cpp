@@ -13,6 +13,7 @@
 #include "llama.h"
 #include "model/head_file.h"
 #include "model/model_weights.h"
+#include "model/openmp_waiting.h"
 #include "model/weight_update.h"
 
 namespace spct {
@@ -32,6 +33,7 @@ void start_backend() {
         nullptr);
     llama_backend_init();
     register_gemm_device();
+    bound_openmp_waiting();
   });
 }
 

@@ -45,12 +45,15 @@ test.each([
   expect(counted / parameters).toBeCloseTo(1, 2);
 });
 
-test.each(shapeNames)("%s: no tensor twice, blocks of 32, and its architecture named", (name) => {
-  const tensors = tensorsOf(shapes[name], "q4_0");
-  expect(new Set(tensors.map((tensor) => tensor.name)).size).toBe(tensors.length);
-  expect(tensors.filter(({ columns, rows }) => rows > 0 && columns % 32 !== 0)).toEqual([]);
-  expect(metadataOf(name).get("general.architecture")!.value).toBe(shapes[name].architecture);
-});
+test.each(shapeNames)(
+  "%s: no tensor twice, whole blocks of every type, and its architecture named",
+  (name) => {
+    const tensors = tensorsOf(shapes[name], "q4_0");
+    expect(new Set(tensors.map((tensor) => tensor.name)).size).toBe(tensors.length);
+    expect(tensors.filter(({ columns, rows }) => rows > 0 && columns % 256 !== 0)).toEqual([]);
+    expect(metadataOf(name).get("general.architecture")!.value).toBe(shapes[name].architecture);
+  },
+);
 
 test("a step reads every weight once and multiplies it with every row", () => {
   const shape = {
