@@ -63,7 +63,7 @@ class PolicyLoss {
         if (!rollout.mask[at]) continue;
         const double reference = options_.beta > 0 ? rollout.reference_log_probabilities[at] : 0.0;
         const double old = rollout.old_log_probabilities.empty() ? policy[row] : rollout.old_log_probabilities[at];
-        const GrpoTokenLoss token = grpo_token_loss(policy[row], old, reference, rollout.advantage, options_);
+        const GrpoTokenLoss token = grpo_token_loss(policy[row], {old, reference, rollout.advantage}, options_);
         gradients[row] = scales_[sequence] * token.gradient;
         loss += scales_[sequence] * token.loss;
         totals_.kl += token.kl;
