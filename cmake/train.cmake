@@ -29,11 +29,15 @@ add_library(spct_train STATIC
   native/train/row_layout.cpp
   native/train/score_head_fit.cpp
   native/train/sequence.cpp
-  native/train/trainer.cpp)
+  native/train/token_losses.cpp
+  native/train/trainer.cpp
+  native/train/training_device.cpp)
 target_include_directories(spct_train PUBLIC ${CMAKE_SOURCE_DIR}/native)
 # ggml_graph_view runs the forward part of a graph alone; only ggml's internal header has it.
 target_include_directories(spct_train PRIVATE ${LLAMA_CPP_DIR}/ggml/src)
-target_link_libraries(spct_train PUBLIC ggml spct_losses)
+# Linked, but without its compile options: they would forbid a * b + c in one rounding here too.
+target_link_libraries(spct_train PUBLIC ggml spct_losses PRIVATE $<LINK_ONLY:spct_cuda>)
+target_include_directories(spct_train PRIVATE ${CMAKE_SOURCE_DIR})
 if(SPCT_NATIVE AND NOT MSVC)
   target_compile_options(spct_losses PRIVATE -march=native)
   target_compile_options(spct_train PRIVATE -march=native)
