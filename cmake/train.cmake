@@ -35,8 +35,9 @@ add_library(spct_train STATIC
 target_include_directories(spct_train PUBLIC ${CMAKE_SOURCE_DIR}/native)
 # ggml_graph_view runs the forward part of a graph alone; only ggml's internal header has it.
 target_include_directories(spct_train PRIVATE ${LLAMA_CPP_DIR}/ggml/src)
-# Linked, but without its compile options: they would forbid a * b + c in one rounding here too.
-target_link_libraries(spct_train PUBLIC ggml spct_losses PRIVATE $<LINK_ONLY:spct_cuda>)
+# spct_cuda goes to whoever links the trainer, without its compile options: they would forbid a * b + c in one rounding
+# here too, and the outer products would be slower and other numbers.
+target_link_libraries(spct_train PUBLIC ggml spct_losses INTERFACE $<LINK_ONLY:spct_cuda>)
 target_include_directories(spct_train PRIVATE ${CMAKE_SOURCE_DIR})
 if(SPCT_NATIVE AND NOT MSVC)
   target_compile_options(spct_losses PRIVATE -march=native)
