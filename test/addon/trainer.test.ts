@@ -233,17 +233,20 @@ describe("the device", () => {
   });
 
   test("can be a GPU, or there is none and the error says so", async () => {
-    const opened = await loadAddon()
+    const { trainer, error } = await loadAddon()
       .Trainer.create({ ...options, device: "gpu" })
-      .catch((error) => error);
-    if (opened instanceof Error) {
-      expect(opened).toMatchObject({ code: "NO_GPU", message: expect.stringContaining("--cuda") });
+      .then(
+        (trainer) => ({ trainer, error: undefined }),
+        (error) => ({ trainer: undefined, error }),
+      );
+    if (trainer === undefined) {
+      expect(error).toMatchObject({ code: "NO_GPU", message: expect.stringContaining("--cuda") });
       expect((await sft("nowhere.gguf", "--device", "gpu")).code).toBe(1);
       return;
     }
     const expected = await (await create()).evaluate(toBatch(examples(20)));
-    expect((await opened.evaluate(toBatch(examples(20)))).loss).toBeCloseTo(expected.loss, 2);
-    expect((await opened.step(toBatch(examples(20)), 1e-3)).loss).toBeCloseTo(expected.loss, 2);
+    expect((await trainer.evaluate(toBatch(examples(20)))).loss).toBeCloseTo(expected.loss, 2);
+    expect((await trainer.step(toBatch(examples(20)), 1e-3)).loss).toBeCloseTo(expected.loss, 2);
   });
 });
 
