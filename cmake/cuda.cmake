@@ -51,7 +51,7 @@ if(SPCT_CUDA OR SPCT_CUDA_KERNELS)
     list(REMOVE_ITEM SPCT_CUDA_ARCHITECTURES 100-real 120)  # unknown to it
   endif()
 
-  add_library(spct_cuda STATIC cuda/device_scratch.cu cuda/sampler.cu cuda/score_head.cu)
+  add_library(spct_cuda STATIC cuda/device_scratch.cu cuda/sampler.cu cuda/score_head.cu cuda/token_loss.cu)
   set_target_properties(spct_cuda PROPERTIES
     CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_ARCHITECTURES "${SPCT_CUDA_ARCHITECTURES}")
   target_link_libraries(spct_cuda PUBLIC CUDA::cudart_static)

@@ -2,7 +2,9 @@
 
 #include "cuda/buffer.cuh"
 #include "cuda/device_draw.h"
+#include "cuda/device_token.h"
 #include "cuda/scoring_cuda.h"
+#include "train/grpo.h"
 
 namespace spct {
 
@@ -15,6 +17,8 @@ struct DeviceScratch::State {
   StagingBuffer<DeviceToken> tokens;
   StagingBuffer<int32_t> rows;
   StagingBuffer<float> scores;
+  StagingBuffer<PolicyToken> policy_tokens;
+  StagingBuffer<DeviceTokenProbability> probabilities;
 };
 
 }  // namespace spct

@@ -7,13 +7,13 @@ import { loadAddon } from "../native.js";
 import { type ModelText, modelText } from "../train/conversations.js";
 import { writeTrainManifest } from "../train/manifest.js";
 import { fileHash } from "../train/meta.js";
-import type { NativeTrainer } from "../train/native.js";
+import type { NativeTrainer, TrainingDevice } from "../train/native.js";
 import { type RewardSource, trainReward } from "../train/reward.js";
 import type { StepsReport, StepsResult } from "../train/steps.js";
 import { toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Terminal } from "./terminal.js";
-import { stopOnInterrupt, toMatrixType } from "./training.js";
+import { stopOnInterrupt, toDevice, toMatrixType } from "./training.js";
 
 /** Options of every recipe that trains a backbone with a scalar head. */
 export interface BackboneFlags {
@@ -24,6 +24,7 @@ export interface BackboneFlags {
   warmup: number;
   seed: number;
   threads: number;
+  device: TrainingDevice;
   checkpointEvery: number;
   log?: string;
   json?: boolean;
@@ -38,6 +39,7 @@ export function backboneOptions(command: Command): Command {
     .option("--warmup <n>", "steps until the peak", toInteger, 20)
     .option("--seed <n>", "order of the data, and what is drawn", toInteger, 0)
     .option("--threads <n>", "threads", toInteger, 2)
+    .option("--device <name>", "what computes the training: cpu or gpu", toDevice, "cpu")
     .option("--checkpoint-every <n>", "steps between checkpoints", toInteger, 200)
     .option("--log <path>", "append a JSON line for each report")
     .option("--json", "print the result as JSON");
@@ -77,7 +79,7 @@ export async function trainBackbone(
   const stop = stopOnInterrupt();
   try {
     const path = existsSync(checkpoint) ? checkpoint : run.modelPath;
-    const trainer = await loadAddon().Trainer.open({ path, threads: flags.threads });
+    const trainer = await loadAddon().Trainer.open({ path, threads: flags.threads, device: flags.device });
     const recipe = await run.prepare(trainer, await modelText(run.modelPath, trainer));
     const { source, steps, counts } = recipe;
     const result = await trainReward(trainer, source, {

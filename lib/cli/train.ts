@@ -5,6 +5,7 @@ import { loadAddon } from "../native.js";
 import { epochs, modelText, toExample } from "../train/conversations.js";
 import { readConversations } from "../train/dataset.js";
 import { writeTrainManifest } from "../train/manifest.js";
+import type { TrainingDevice } from "../train/native.js";
 import { type SftReport, trainSft } from "../train/sft.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
@@ -15,7 +16,7 @@ import { registerTrainMeta } from "./train_meta.js";
 import { registerTrainReward } from "./train_reward.js";
 import { registerTrainRft } from "./train_rft.js";
 import { registerTrainRl } from "./train_rl.js";
-import { stopOnInterrupt, toMatrixType } from "./training.js";
+import { stopOnInterrupt, toDevice, toMatrixType } from "./training.js";
 
 interface SftFlags {
   model: string;
@@ -28,6 +29,7 @@ interface SftFlags {
   warmup: number;
   seed: number;
   threads: number;
+  device: TrainingDevice;
   checkpointEvery: number;
   loraRank?: number;
   loraAlpha?: number;
@@ -56,6 +58,7 @@ export function registerTrain(program: Command, invocation: Invocation): void {
     .option("--warmup <n>", "steps until the peak", toInteger, 20)
     .option("--seed <n>", "order of the data", toInteger, 0)
     .option("--threads <n>", "threads", toInteger, 2)
+    .option("--device <name>", "what computes the training: cpu or gpu", toDevice, "cpu")
     .option("--checkpoint-every <n>", "steps between checkpoints", toInteger, 200)
     .option("--lora-rank <n>", "train adapters of this rank and leave the model as it is", toInteger)
     .option("--lora-alpha <x>", "strength of the adapters; default twice the rank", toNumber)
@@ -120,19 +123,19 @@ async function sft(flags: SftFlags, terminal: Terminal): Promise<number> {
 }
 
 /** The model, or the checkpoint of a run that was stopped. */
-function toStart({ model, threads, loraRank, loraAlpha, loraAdapter }: SftFlags, checkpoint: string) {
+function toStart({ model, threads, device, loraRank, loraAlpha, loraAdapter }: SftFlags, checkpoint: string) {
   const stopped = existsSync(checkpoint);
   if (loraRank === undefined) {
     if (loraAlpha !== undefined || loraAdapter)
       throw new SpctError("INVALID_ARGUMENT", "Expected --lora-rank with the other --lora options");
-    return { path: stopped ? checkpoint : model, threads };
+    return { path: stopped ? checkpoint : model, threads, device };
   }
   const lora = {
     rank: loraRank,
     alpha: loraAlpha ?? 2 * loraRank,
     ...(stopped && { adapter: checkpoint }),
   };
-  return { path: model, threads, lora };
+  return { path: model, threads, device, lora };
 }
 
 export function describe({ step, steps, loss, tokensPerSecond, secondsLeft }: SftReport): string {

@@ -175,7 +175,11 @@ async function fused(
   const progress = startProgress(terminal, flags.json === true, "Loading the judge");
   try {
     const addon = loadAddon();
-    const trainer = await addon.Trainer.open({ path: modelPath, threads: flags.threads });
+    const trainer = await addon.Trainer.open({
+      path: modelPath,
+      threads: flags.threads,
+      device: flags.device,
+    });
     const text = await modelText(modelPath, trainer);
     const template = await loadTemplate(flags.template ?? manifest.template ?? "default");
     const make = (judgement: ItemJudgement) => judgeExample(text, template, judgement);

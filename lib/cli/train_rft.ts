@@ -8,6 +8,7 @@ import { modelText } from "../train/conversations.js";
 import { readConversations } from "../train/dataset.js";
 import { writeTrainManifest } from "../train/manifest.js";
 import { fileHash } from "../train/meta.js";
+import type { TrainingDevice } from "../train/native.js";
 import { type RftReport, type RftResult, rft } from "../train/rft.js";
 import type { HintUse } from "../train/rft_samples.js";
 import { type RlItem, taskRlItems } from "../train/rl_items.js";
@@ -17,7 +18,7 @@ import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
 import { describe as describeSft } from "./train.js";
 import { itemsOf, namedTask } from "./train_rl.js";
-import { stopOnInterrupt, toMatrixType } from "./training.js";
+import { stopOnInterrupt, toDevice, toMatrixType } from "./training.js";
 
 interface RftFlags {
   model: string;
@@ -40,6 +41,7 @@ interface RftFlags {
   warmup: number;
   seed: number;
   threads: number;
+  device: TrainingDevice;
   checkpointEvery: number;
   log?: string;
   json?: boolean;
@@ -81,6 +83,7 @@ export function registerTrainRft(train: Command, invocation: Invocation): void {
     .option("--warmup <n>", "steps until the peak", toInteger, 20)
     .option("--seed <n>", "of the sampling, and order of the data", toInteger, 0)
     .option("--threads <n>", "threads", toInteger, 2)
+    .option("--device <name>", "what computes the training: cpu or gpu", toDevice, "cpu")
     .option("--checkpoint-every <n>", "steps between checkpoints", toInteger, 200)
     .option("--log <path>", "append a JSON line for each report")
     .option("--json", "print the result as JSON")
@@ -100,7 +103,7 @@ async function trainRft(flags: RftFlags, terminal: Terminal): Promise<number> {
   const stop = stopOnInterrupt();
   const open = async () => {
     const path = existsSync(checkpointPath) ? checkpointPath : modelPath;
-    const trainer = await openTrainer({ path, threads: flags.threads });
+    const trainer = await openTrainer({ path, threads: flags.threads, device: flags.device });
     return { trainer, text: await modelText(modelPath, trainer) };
   };
   let opened: Awaited<ReturnType<typeof open>> | undefined;

@@ -8,7 +8,7 @@ import { loadTemplate } from "../templates.js";
 import { epochs, modelText } from "../train/conversations.js";
 import { LiveJudge } from "../train/live_judge.js";
 import { writeTrainManifest } from "../train/manifest.js";
-import type { AdvantageScale, GrpoOptions, NativeTrainer } from "../train/native.js";
+import type { AdvantageScale, GrpoOptions, NativeTrainer, TrainingDevice } from "../train/native.js";
 import { type RlReport, type RlResult, trainRl } from "../train/rl.js";
 import { type RlItem, readRlItems, taskRlItems } from "../train/rl_items.js";
 import { RequirementTask } from "../train/tasks/requirements.js";
@@ -16,7 +16,7 @@ import { heldOutSeed } from "../train/tasks/task.js";
 import { readText, toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
-import { stopOnInterrupt, toMatrixType } from "./training.js";
+import { stopOnInterrupt, toDevice, toMatrixType } from "./training.js";
 
 interface RlFlags {
   model: string;
@@ -45,6 +45,7 @@ interface RlFlags {
   every: number;
   seed: number;
   threads: number;
+  device: TrainingDevice;
   checkpointEvery: number;
   log?: string;
   json?: boolean;
@@ -93,6 +94,7 @@ export function registerTrainRl(train: Command, invocation: Invocation): void {
     .option("--every <n>", "steps between judging the held-out items", toInteger, 20)
     .option("--seed <n>", "order of the data, and the sampling", toInteger, 0)
     .option("--threads <n>", "threads", toInteger, 2)
+    .option("--device <name>", "what computes the training: cpu or gpu", toDevice, "cpu")
     .option("--checkpoint-every <n>", "steps between checkpoints", toInteger, 20)
     .option("--log <path>", "append a JSON line for each step")
     .option("--json", "print the result as JSON")
@@ -120,7 +122,7 @@ async function rl(flags: RlFlags, terminal: Terminal): Promise<number> {
     const checkpoint = `${flags.out}.checkpoint`;
     const { Trainer } = loadAddon();
     const path = existsSync(checkpoint) ? checkpoint : files.modelPath;
-    const trainer = await Trainer.open({ path, threads: flags.threads });
+    const trainer = await Trainer.open({ path, threads: flags.threads, device: flags.device });
     const reference = await openReference(flags, files);
     const result = await trainRl(trainer, reference, {
       items,
@@ -214,11 +216,11 @@ function liveJudge(flags: RlFlags, files: ModelFiles): LiveJudge {
 }
 
 async function openReference(
-  { reference, beta, threads }: RlFlags,
+  { reference, beta, threads, device }: RlFlags,
   { modelPath }: ModelFiles,
 ): Promise<NativeTrainer | null> {
   if (beta === 0) return null;
-  return loadAddon().Trainer.open({ path: reference ?? modelPath, threads });
+  return loadAddon().Trainer.open({ path: reference ?? modelPath, threads, device });
 }
 
 export function describeStep({

@@ -33,8 +33,13 @@ export interface ScoreHeadFile {
   backbone: string;
 }
 
+/** Where weights, gradients, moments and activations lie and are computed: "gpu" is the first GPU that ggml finds. */
+export type TrainingDevice = "cpu" | "gpu";
+
 export interface NativeTrainerOptions {
-  /** Workers that share a batch. Results depend on it in the last bits. */
+  /** Default "cpu". "gpu" rejects with NO_GPU where there is none. */
+  device?: TrainingDevice;
+  /** Workers on a CPU that share a batch. Results depend on it in the last bits. */
   threads?: number;
   microBatchTokens?: number;
   beta1?: number;
@@ -162,6 +167,8 @@ export interface RewardStepResult {
 /** Answers one call at a time: a second call before the first has answered throws BUSY. */
 export interface NativeTrainer {
   readonly info: {
+    /** ggml's name for it: CPU, CUDA0. */
+    device: string;
     architecture: string;
     vocabulary: number;
     embedding: number;

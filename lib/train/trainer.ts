@@ -2,18 +2,18 @@ import { SpctError } from "../errors.js";
 import { loadAddon } from "../native.js";
 import type { AdvantageScale, NativeTrainer, NativeTrainerOptions, NewModelOptions } from "./native.js";
 
-/** A model whose weights are trained: on the CPU, in F32, all of them. Answers one call at a time; a second call before the first
- * has answered throws BUSY. */
+/** A model whose weights are trained, in F32: all of them, or adapters beside them. Answers one call at a time; a second call
+ * before the first has answered throws BUSY. */
 export type Trainer = NativeTrainer;
 
 /** Opens the weights of a GGUF (architecture llama), or of a checkpoint with its optimizer. Rejects with
- * MODEL_NOT_FOUND, NOT_A_GGUF, UNSUPPORTED_MODEL, OUT_OF_MEMORY or INVALID_ARGUMENT. */
+ * MODEL_NOT_FOUND, NOT_A_GGUF, UNSUPPORTED_MODEL, OUT_OF_MEMORY, NO_GPU or INVALID_ARGUMENT. */
 export async function openTrainer(options: NativeTrainerOptions & { path: string }): Promise<Trainer> {
   return withCode(() => loadAddon().Trainer.open(options));
 }
 
 /** Makes a small llama with random weights and the vocabulary of a GGUF. The same seed gives the same weights. Rejects with
- * MODEL_NOT_FOUND, NOT_A_GGUF, UNSUPPORTED_MODEL, OUT_OF_MEMORY or INVALID_ARGUMENT. */
+ * MODEL_NOT_FOUND, NOT_A_GGUF, UNSUPPORTED_MODEL, OUT_OF_MEMORY, NO_GPU or INVALID_ARGUMENT. */
 export async function createTrainer(options: NativeTrainerOptions & NewModelOptions): Promise<Trainer> {
   return withCode(() => loadAddon().Trainer.create(options));
 }

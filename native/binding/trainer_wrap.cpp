@@ -243,6 +243,7 @@ Napi::Value TrainerWrap::js_info(const Napi::CallbackInfo& info) {
     throw to_js_error(info.Env(), "BUSY", "The trainer has not answered the previous call yet");
   const Trainer& trainer = *held_->trainer;
   Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("device", trainer.device_name());
   object.Set("architecture", trainer.shape().architecture);
   object.Set("vocabulary", trainer.shape().vocabulary);
   object.Set("embedding", trainer.shape().embedding);

@@ -88,8 +88,17 @@ LoraOptions lora_options(const Napi::Object& object) {
   return lora;
 }
 
+TrainingDevice training_device(const Napi::Object& object) {
+  if (object.Get("device").IsUndefined()) return TrainingDevice::cpu;
+  const std::string name = text_field(object, "device");
+  if (name == "cpu") return TrainingDevice::cpu;
+  if (name == "gpu") return TrainingDevice::gpu;
+  reject(object.Env(), "Expected cpu or gpu for device but received " + name);
+}
+
 TrainerOptions trainer_options(const Napi::Object& object) {
   TrainerOptions options;
+  options.device = training_device(object);
   const auto real = [&](const char* name, float& value) {
     value = static_cast<float>(number_field(object, name, value));
   };

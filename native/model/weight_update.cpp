@@ -28,20 +28,23 @@ void check(const WeightView& weight, const ggml_tensor* tensor) {
   }
 }
 
-void write(const WeightView& weight, ggml_tensor* tensor, std::vector<uint8_t>& buffer) {
-  if (tensor->type == GGML_TYPE_F32) {
-    ggml_backend_tensor_set(tensor, weight.values, 0, ggml_nbytes(tensor));
-    return;
-  }
+void write(const WeightView& weight, ggml_tensor* tensor) {
   constexpr int64_t values_at_once = 1 << 20;
   const size_t row_size = ggml_row_size(tensor->type, weight.columns);
   const int64_t rows_at_once = std::max<int64_t>(1, values_at_once / weight.columns);
+  std::vector<float> values;
+  std::vector<uint8_t> encoded;
   for (int64_t row = 0; row < weight.rows; row += rows_at_once) {
     const int64_t rows = std::min(rows_at_once, weight.rows - row);
-    buffer.resize(rows * row_size);
-    const float* values = weight.values + row * weight.columns;
-    ggml_quantize_chunk(tensor->type, values, buffer.data(), 0, rows, weight.columns, nullptr);
-    ggml_backend_tensor_set(tensor, buffer.data(), row * row_size, buffer.size());
+    values.resize(rows * weight.columns);
+    weight.read(row, rows, values.data());
+    if (tensor->type == GGML_TYPE_F32) {
+      ggml_backend_tensor_set(tensor, values.data(), row * row_size, rows * row_size);
+      continue;
+    }
+    encoded.resize(rows * row_size);
+    ggml_quantize_chunk(tensor->type, values.data(), encoded.data(), 0, rows, weight.columns, nullptr);
+    ggml_backend_tensor_set(tensor, encoded.data(), row * row_size, encoded.size());
   }
 }
 
@@ -60,8 +63,7 @@ void update_weights(const llama_model* model, const std::vector<WeightView>& wei
     unused.erase(name);
   }
   if (!unused.empty()) throw Error("WEIGHTS_MISMATCH", "the model has no tensor " + unused.begin()->first);
-  std::vector<uint8_t> buffer;
-  for (const auto& [name, tensor] : tensors) write(*by_name.at(name), tensor, buffer);
+  for (const auto& [name, tensor] : tensors) write(*by_name.at(name), tensor);
 }
 
 }  // namespace spct

@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "error.h"
-#include "train/losses.h"
 #include "train/outer_product.h"
 #include "train/row_layout.h"
 
@@ -36,6 +35,12 @@ std::vector<int32_t> chosen_positions(const std::vector<int32_t>& positions, con
     outputs.push_back(layout.places[i].row * layout.columns + layout.places[i].column + positions[i]);
   }
   return outputs;
+}
+
+std::vector<float> values_of(const ggml_tensor* tensor) {
+  std::vector<float> values(static_cast<size_t>(ggml_nelements(tensor)));
+  ggml_backend_tensor_get(tensor, values.data(), 0, values.size() * sizeof(float));
+  return values;
 }
 
 }  // namespace
@@ -87,10 +92,12 @@ struct GradientWorker::Inputs {
   }
 };
 
-GradientWorker::GradientWorker(const ModelShape& shape, const Parameters& parameters, int threads)
-    : shape_(shape), parameters_(parameters), backend_(ggml_backend_cpu_init()) {
-  if (!backend_) throw Error("OUT_OF_MEMORY", "The CPU backend could not be created");
-  ggml_backend_cpu_set_n_threads(backend_.get(), threads);
+GradientWorker::GradientWorker(const ModelShape& shape, const Parameters& parameters, int threads,
+                               TrainingDevice device)
+    : shape_(shape),
+      parameters_(parameters),
+      backend_(make_backend(device, threads)),
+      losses_(make_token_losses(backend_.get())) {
   gradient_context_.reset(ggml_init({parameters.all().size() * ggml_tensor_overhead(), nullptr, true}));
   for (const Parameter& parameter : parameters.all()) {
     gradients_.push_back(ggml_dup_tensor(gradient_context_.get(), parameter.weight));
@@ -131,32 +138,51 @@ void GradientWorker::upload(const ForwardGraph& forward, const Inputs& inputs) {
   set(forward.outputs_input, inputs.outputs);
 }
 
-double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequences, float scale) {
-  return accumulate(sequences, [&](float* logits, const int32_t* targets, int64_t rows) {
-    return nll_loss_cpu(logits, targets, rows, shape_.vocabulary, scale, logits);
-  });
+void GradientWorker::allocate(ggml_cgraph* graph) {
+  check_operations(backend_.get(), graph);
+  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph)) {
+    throw Error("OUT_OF_MEMORY", "The activations of a micro-batch do not fit into memory");
+  }
 }
 
-double GradientWorker::accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss) {
+double GradientWorker::accumulate_nll(const std::vector<const Sequence*>& sequences, float scale) {
   const RowLayout layout = plan_rows(sequences, RowCost(shape_));
-  const std::vector<int32_t> targets = completion_tokens(sequences);
-  return accumulate_outputs(sequences, layout, completion_positions(sequences, layout), true, [&](float* logits) {
-    return logits_loss(logits, targets.data(), static_cast<int64_t>(targets.size()));
-  });
+  double sum = 0;
+  accumulate_outputs(sequences, layout, completion_positions(sequences, layout), true,
+                     [&](ggml_tensor* logits, ggml_tensor* gradient) {
+                       sum = losses_->nll(logits, completion_tokens(sequences), scale, gradient);
+                       if (std::isfinite(sum)) return;
+                       throw Error("LOSS_NOT_FINITE", "The loss is not a finite number; lower the learning rate");
+                     });
+  return sum;
+}
+
+TokenProbabilities GradientWorker::accumulate_policy(const std::vector<const Sequence*>& sequences,
+                                                     const std::vector<PolicyToken>& tokens,
+                                                     const GrpoOptions& options) {
+  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
+  TokenProbabilities found;
+  accumulate_outputs(sequences, layout, completion_positions(sequences, layout), true,
+                     [&](ggml_tensor* logits, ggml_tensor* gradient) {
+                       found = losses_->policy(logits, completion_tokens(sequences), tokens, options, gradient);
+                     });
+  return found;
 }
 
 void GradientWorker::accumulate_states(const std::vector<const Sequence*>& sequences,
                                        const std::vector<int32_t>& positions, const StatesGradient& states_gradient) {
   const RowLayout layout = plan_rows(sequences, RowCost(shape_));
-  accumulate_outputs(sequences, layout, chosen_positions(positions, layout), false, [&](float* states) {
-    states_gradient(states);
-    return 0.0;
-  });
+  accumulate_outputs(sequences, layout, chosen_positions(positions, layout), false,
+                     [&](ggml_tensor* outputs, ggml_tensor* gradient) {
+                       std::vector<float> states = values_of(outputs);
+                       states_gradient(states.data());
+                       ggml_backend_tensor_set(gradient, states.data(), 0, states.size() * sizeof(float));
+                     });
 }
 
-double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
-                                          std::vector<int32_t> positions, bool with_logits,
-                                          const std::function<double(float* outputs)>& loss) {
+void GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
+                                        std::vector<int32_t> positions, bool with_logits,
+                                        const std::function<void(ggml_tensor* outputs, ggml_tensor* gradient)>& loss) {
   const Inputs inputs(sequences, layout, std::move(positions));
 
   GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
@@ -180,60 +206,65 @@ double GradientWorker::accumulate_outputs(const std::vector<const Sequence*>& se
     }
   }
   ggml_build_backward_expand(context.get(), graph, accumulators.data());
-  accelerate_outer_products(graph);
-  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph)) {
-    throw Error("OUT_OF_MEMORY", "The activations of a micro-batch do not fit into memory");
-  }
+  if (ggml_backend_is_cpu(backend_.get())) accelerate_outer_products(graph);
+  allocate(graph);
 
   upload(forward, inputs);
   run(graph, 0, forward_nodes);
-  outputs_.resize(static_cast<size_t>(ggml_nelements(outputs)));
-  ggml_backend_tensor_get(outputs, outputs_.data(), 0, outputs_.size() * sizeof(float));
-  const double value = loss(outputs_.data());
-  if (!std::isfinite(value)) throw Error("LOSS_NOT_FINITE", "The loss is not a finite number; lower the learning rate");
-  ggml_backend_tensor_set(outputs_gradient, outputs_.data(), 0, outputs_.size() * sizeof(float));
+  loss(outputs, outputs_gradient);
   run(graph, forward_nodes, ggml_graph_n_nodes(graph));
-  return value;
+}
+
+void GradientWorker::forward(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
+                             std::vector<int32_t> positions, bool with_logits,
+                             const std::function<void(ggml_tensor* outputs)>& use) {
+  const Inputs inputs(sequences, layout, std::move(positions));
+  GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
+  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), with_logits);
+  ggml_tensor* outputs = with_logits ? forward.logits : forward.hidden;
+  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);
+  ggml_build_forward_expand(graph, outputs);
+  allocate(graph);
+  upload(forward, inputs);
+  run(graph, 0, ggml_graph_n_nodes(graph));
+  use(outputs);
+}
+
+void GradientWorker::forward_completions(const std::vector<const Sequence*>& sequences,
+                                         const std::function<void(ggml_tensor* logits)>& use) {
+  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
+  forward(sequences, layout, completion_positions(sequences, layout), true, use);
 }
 
 std::vector<float> GradientWorker::hidden_states(const std::vector<const Sequence*>& sequences,
                                                  const std::vector<int32_t>& positions) {
   const RowLayout layout = plan_rows(sequences, RowCost(shape_));
-  const Inputs inputs(sequences, layout, chosen_positions(positions, layout));
-  GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), false);
-  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);
-  ggml_build_forward_expand(graph, forward.hidden);
-  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph))
-    throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
-  upload(forward, inputs);
-  run(graph, 0, ggml_graph_n_nodes(graph));
-  std::vector<float> states(sequences.size() * static_cast<size_t>(shape_.embedding));
-  ggml_backend_tensor_get(forward.hidden, states.data(), 0, states.size() * sizeof(float));
+  std::vector<float> states;
+  forward(sequences, layout, chosen_positions(positions, layout), false,
+          [&](ggml_tensor* outputs) { states = values_of(outputs); });
   return states;
 }
 
 double GradientWorker::completion_nll(const std::vector<const Sequence*>& sequences) {
-  std::vector<float> logits = completion_logits(sequences);
-  const std::vector<int32_t> targets = completion_tokens(sequences);
-  return nll_loss_cpu(logits.data(), targets.data(), static_cast<int64_t>(targets.size()), shape_.vocabulary, 0.0f,
-                      logits.data());
+  double sum = 0;
+  forward_completions(
+      sequences, [&](ggml_tensor* logits) { sum = losses_->nll(logits, completion_tokens(sequences), 0.0f, nullptr); });
+  return sum;
+}
+
+std::vector<double> GradientWorker::completion_log_probabilities(const std::vector<const Sequence*>& sequences,
+                                                                 double temperature) {
+  std::vector<double> found;
+  forward_completions(sequences, [&](ggml_tensor* logits) {
+    found = losses_->log_probabilities(logits, completion_tokens(sequences), temperature);
+  });
+  return found;
 }
 
 std::vector<float> GradientWorker::completion_logits(const std::vector<const Sequence*>& sequences) {
-  const RowLayout layout = plan_rows(sequences, RowCost(shape_));
-  const Inputs inputs(sequences, layout, completion_positions(sequences, layout));
-  GgmlContext context(ggml_init({graph_memory_.size(), graph_memory_.data(), true}));
-  const ForwardGraph forward = build_forward(context.get(), shape_, parameters_, inputs.size(), true);
-  ggml_cgraph* graph = ggml_new_graph_custom(context.get(), graph_nodes(shape_), false);
-  ggml_build_forward_expand(graph, forward.logits);
-  if (!ggml_gallocr_alloc_graph(allocator_.get(), graph))
-    throw Error("OUT_OF_MEMORY", "The activations do not fit into memory");
-  upload(forward, inputs);
-  run(graph, 0, ggml_graph_n_nodes(graph));
-  std::vector<float> logits(inputs.outputs.size() * static_cast<size_t>(shape_.vocabulary));
-  ggml_backend_tensor_get(forward.logits, logits.data(), 0, logits.size() * sizeof(float));
-  return logits;
+  std::vector<float> values;
+  forward_completions(sequences, [&](ggml_tensor* logits) { values = values_of(logits); });
+  return values;
 }
 
 }  // namespace spct

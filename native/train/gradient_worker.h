@@ -1,16 +1,17 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "train/forward.h"
 #include "train/row_layout.h"
 #include "train/sequence.h"
+#include "train/token_losses.h"
+#include "train/training_device.h"
 
 namespace spct {
 
-// Replaces logits [rows, vocabulary], which predict `targets` [rows], by the gradient of a loss, and returns the loss.
-using LogitsLoss = std::function<double(float* logits, const int32_t* targets, int64_t rows)>;
 // Replaces final-norm states [positions, embedding] by the gradient of a loss.
 using StatesGradient = std::function<void(float* states)>;
 
@@ -18,21 +19,27 @@ using StatesGradient = std::function<void(float* states)>;
 // threads that never wait for each other. Not thread-safe itself; the weights are only read.
 class GradientWorker {
  public:
-  GradientWorker(const ModelShape& shape, const Parameters& parameters, int threads);
+  // The parameters lie on the same device.
+  GradientWorker(const ModelShape& shape, const Parameters& parameters, int threads,
+                 TrainingDevice device = TrainingDevice::cpu);
 
-  // Adds the gradient of a loss on the logits of the completion tokens, sequence after sequence, to the gradients and
-  // returns the loss. Throws Error LOSS_NOT_FINITE when it is not finite.
-  double accumulate(const std::vector<const Sequence*>& sequences, const LogitsLoss& logits_loss);
+  // Adds scale * d(sum of completion NLL)/d(weights) to the gradients. Returns the unscaled sum of the NLL. Throws
+  // Error LOSS_NOT_FINITE.
+  double accumulate_nll(const std::vector<const Sequence*>& sequences, float scale);
+
+  // The same for the policy loss of the completion tokens, sequence after sequence. Returns what the model gave them.
+  TokenProbabilities accumulate_policy(const std::vector<const Sequence*>& sequences,
+                                       const std::vector<PolicyToken>& tokens, const GrpoOptions& options);
 
   // The same for a loss on the final-norm state of one position in each sequence.
   void accumulate_states(const std::vector<const Sequence*>& sequences, const std::vector<int32_t>& positions,
                          const StatesGradient& states_gradient);
 
-  // Adds scale * d(sum of completion NLL)/d(weights) to the gradients. Returns the unscaled sum of the NLL.
-  double accumulate_nll(const std::vector<const Sequence*>& sequences, float scale);
-
-  // The sum alone.
+  // The sum of completion NLL alone.
   double completion_nll(const std::vector<const Sequence*>& sequences);
+
+  // Log-probabilities of the completion tokens under softmax(logits / temperature), sequence after sequence.
+  std::vector<double> completion_log_probabilities(const std::vector<const Sequence*>& sequences, double temperature);
 
   // Final-norm states [positions, embedding] of one position in each sequence.
   std::vector<float> hidden_states(const std::vector<const Sequence*>& sequences,
@@ -51,22 +58,29 @@ class GradientWorker {
  private:
   struct Inputs;
 
-  // `loss` replaces the logits, or else the states, of the output positions by its gradient.
-  double accumulate_outputs(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
-                            std::vector<int32_t> positions, bool with_logits,
-                            const std::function<double(float* outputs)>& loss);
+  // Computes the logits, or else the states, of the output positions and hands them to `use`.
+  void forward(const std::vector<const Sequence*>& sequences, const RowLayout& layout, std::vector<int32_t> positions,
+               bool with_logits, const std::function<void(ggml_tensor* outputs)>& use);
+  // The same for completions' logits.
+  void forward_completions(const std::vector<const Sequence*>& sequences,
+                           const std::function<void(ggml_tensor* logits)>& use);
+  // As forward, then backward from the gradient of the outputs that `loss` writes.
+  void accumulate_outputs(const std::vector<const Sequence*>& sequences, const RowLayout& layout,
+                          std::vector<int32_t> positions, bool with_logits,
+                          const std::function<void(ggml_tensor* outputs, ggml_tensor* gradient)>& loss);
+  void allocate(ggml_cgraph* graph);
   void run(ggml_cgraph* graph, int begin, int end);
   void upload(const ForwardGraph& forward, const Inputs& inputs);
 
   ModelShape shape_;
   const Parameters& parameters_;
   GgmlBackend backend_;
+  std::unique_ptr<TokenLosses> losses_;
   GgmlContext gradient_context_;
   GgmlBuffer gradient_buffer_;
   GgmlAllocator allocator_;
   std::vector<ggml_tensor*> gradients_;  // in the order of Parameters::all()
   std::vector<uint8_t> graph_memory_;
-  std::vector<float> outputs_;  // logits or states, then their gradients
 };
 
 }  // namespace spct

@@ -26,6 +26,15 @@ struct GrpoOptions {
 // Throws Error INVALID_ARGUMENT for an option out of range.
 void check_grpo_options(const GrpoOptions& options);
 
+// What the loss of one token needs besides the policy's log-probability of it; log-probabilities are natural.
+struct PolicyToken {
+  double old = 0;  // by the policy that sampled it
+  double reference = 0;
+  double advantage = 0;
+  double scale = 1;        // what its loss is multiplied by; 0: it does not count
+  bool on_policy = false;  // the policy that sampled it is this one, whatever `old` is
+};
+
 // One token's loss -min(r A, clip(r) A) + beta k3 with r = exp(policy - old), k3 = exp(d) - d - 1, d = reference -
 // policy (DeepSeekMath, Eq. 3 and 4), and its derivative by the policy's log-probability.
 struct GrpoTokenLoss {
@@ -34,9 +43,8 @@ struct GrpoTokenLoss {
   double kl = 0;
   bool clipped = false;  // the ratio no longer moves the loss
 };
-// All arguments are natural log-probabilities but the advantage. Throws Error LOSS_NOT_FINITE when the loss is not.
-GrpoTokenLoss grpo_token_loss(double policy, double old, double reference, double advantage,
-                              const GrpoOptions& options);
+// Unscaled; `policy` is a natural log-probability. Throws Error LOSS_NOT_FINITE when the loss is not.
+GrpoTokenLoss grpo_token_loss(double policy, const PolicyToken& token, const GrpoOptions& options);
 
 // What each sequence's token losses are multiplied by; `tokens` [B] counts the tokens that its mask lets in. A sequence
 // without any, and a batch without any, get 0.
@@ -50,5 +58,11 @@ void token_log_probabilities_cpu(const float* logits, const int32_t* targets, in
 // Turns logits [rows, vocabulary] into d(loss)/d(logits), given d(loss)/d(log-probability of the target) of each row.
 void policy_gradient_cpu(float* logits, const int32_t* targets, const double* gradients, int64_t rows,
                          int64_t vocabulary, double temperature);
+
+// Turns logits [rows, vocabulary] into the gradient of the sum of scale * grpo_token_loss over the rows. Also writes
+// the log-probability of each target and the entropy of each row, as token_log_probabilities_cpu. Throws Error
+// LOSS_NOT_FINITE.
+void policy_loss_cpu(float* logits, const int32_t* targets, const PolicyToken* tokens, int64_t rows, int64_t vocabulary,
+                     const GrpoOptions& options, double* log_probabilities, double* entropies);
 
 }  // namespace spct

@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "error.h"
-#include "train/grpo.h"
+#include "train/grpo_token.h"
 
 namespace spct {
 namespace {
@@ -36,20 +36,8 @@ void check_grpo_options(const GrpoOptions& options) {
   require(options.total_tokens >= 0, "Expected totalTokens of at least 0");
 }
 
-GrpoTokenLoss grpo_token_loss(double policy, double old, double reference, double advantage,
-                              const GrpoOptions& options) {
-  const double ratio = std::exp(policy - old);
-  const double clipped_ratio = std::clamp(ratio, 1.0 - options.epsilon_low, 1.0 + options.epsilon_high);
-  GrpoTokenLoss result;
-  result.clipped = advantage >= 0 ? ratio > 1.0 + options.epsilon_high : ratio < 1.0 - options.epsilon_low;
-  result.loss = -std::min(ratio * advantage, clipped_ratio * advantage);
-  result.gradient = result.clipped ? 0.0 : -advantage * ratio;
-  if (options.beta > 0) {
-    const double distance = reference - policy;
-    result.kl = std::expm1(distance) - distance;
-    result.loss += options.beta * result.kl;
-    result.gradient -= options.beta * std::expm1(distance);
-  }
+GrpoTokenLoss grpo_token_loss(double policy, const PolicyToken& token, const GrpoOptions& options) {
+  const GrpoTokenLoss result = unchecked_token_loss(policy, token, options);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient)) {
     throw Error("LOSS_NOT_FINITE", "The loss is not a finite number; lower the learning rate");
   }
@@ -105,6 +93,17 @@ void policy_gradient_cpu(float* logits, const int32_t* targets, const double* gr
     }
     z[targets[row]] += static_cast<float>(factor);
   }
+}
+
+void policy_loss_cpu(float* logits, const int32_t* targets, const PolicyToken* tokens, int64_t rows, int64_t vocabulary,
+                     const GrpoOptions& options, double* log_probabilities, double* entropies) {
+  token_log_probabilities_cpu(logits, targets, rows, vocabulary, options.temperature, log_probabilities, entropies);
+  std::vector<double> gradients(static_cast<size_t>(rows), 0.0);
+  for (int64_t row = 0; row < rows; ++row) {
+    if (tokens[row].scale == 0) continue;
+    gradients[row] = tokens[row].scale * grpo_token_loss(log_probabilities[row], tokens[row], options).gradient;
+  }
+  policy_gradient_cpu(logits, targets, gradients.data(), rows, vocabulary, options.temperature);
 }
 
 }  // namespace spct

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "train/training_device.h"
 
 namespace spct {
 namespace {
@@ -20,6 +21,7 @@ class UpdateGraph {
   void add(ggml_tensor* tensor) { ggml_build_forward_expand(graph_, tensor); }
 
   void allocate() {
+    check_operations(backend_, graph_);
     if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_))
       throw Error("OUT_OF_MEMORY", "The optimizer step does not fit into memory");
   }

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "error.h"
+#include "train/training_device.h"
 
 namespace spct {
 namespace {
@@ -80,7 +81,8 @@ Parameters::Parameters(const ModelShape& shape, ggml_backend_t backend, const Lo
   context_.reset(ggml_init({(1 + 2 * 3) * tensors.size() * ggml_tensor_overhead(), nullptr, true}));
   for (const ModelTensor& tensor : tensors) {
     const ggml_tensor* source = ggml_get_tensor(base, tensor.name.c_str());
-    const bool keeps_type = source != nullptr && tensor.kind == TensorKind::matrix;
+    const bool keeps_type =
+        source != nullptr && tensor.kind == TensorKind::matrix && passes_gradients(backend, source->type);
     add_frozen(tensor, keeps_type ? source->type : GGML_TYPE_F32);
     if (!lora.adapts(tensor)) continue;
     for (const ModelTensor& part : adapter_tensors(tensor, lora.rank)) add_trained(part);
@@ -160,7 +162,10 @@ std::vector<WeightView> Parameters::views() const {
   std::vector<WeightView> views;
   for (const Parameter& parameter : parameters_) {
     const ggml_tensor* weight = parameter.weight;
-    views.push_back({parameter.name, static_cast<const float*>(weight->data), weight->ne[0], weight->ne[1]});
+    const auto read = [weight](int64_t row, int64_t rows, float* values) {
+      ggml_backend_tensor_get(weight, values, row * weight->nb[1], rows * weight->nb[1]);
+    };
+    views.push_back({parameter.name, weight->ne[0], weight->ne[1], read});
   }
   return views;
 }

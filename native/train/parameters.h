@@ -27,7 +27,8 @@ class Parameters {
   // All weights are trained.
   Parameters(const ModelShape& shape, ggml_backend_t backend);
   // Adapters are trained. The model's matrices keep the types they have among the tensors of its file, `base`: a frozen
-  // matrix need not be exact, and quantized it takes a fraction of the memory.
+  // matrix need not be exact, and quantized it takes a fraction of the memory. They become F32 where the backend cannot
+  // pass gradients back through their type.
   Parameters(const ModelShape& shape, ggml_backend_t backend, const LoraOptions& lora, ggml_context* base);
 
   // Starts what is trained. Norms are 1 and biases 0. Matrices are Gaussian with deviation 1/sqrt(fan in); projections
@@ -42,7 +43,7 @@ class Parameters {
   const Parameter& named(const std::string& name) const;
   // A weight, trained or not; null when there is none.
   ggml_tensor* weight(const std::string& name) const;
-  // Of the weights themselves; they change with every step. Throws Error INVALID_ARGUMENT with adapters.
+  // Reads the weights themselves, which change with every step. Throws Error INVALID_ARGUMENT with adapters.
   std::vector<WeightView> views() const;
   int64_t count() const;  // of trained values
   const std::optional<LoraOptions>& lora() const { return lora_; }

@@ -41,48 +41,38 @@ struct Totals {
   double clipped = 0;
 };
 
-// The loss of one micro-batch; adds what is reported to `totals`.
-class PolicyLoss {
- public:
-  PolicyLoss(const std::vector<const Rollout*>& rollouts, const std::vector<double>& scales, const GrpoOptions& options,
-             int64_t vocabulary, Totals& totals)
-      : rollouts_(rollouts), scales_(scales), options_(options), vocabulary_(vocabulary), totals_(totals) {}
-
-  double operator()(float* logits, const int32_t* targets, int64_t rows) const {
-    std::vector<double> policy(static_cast<size_t>(rows));
-    std::vector<double> entropies(policy.size());
-    std::vector<double> gradients;
-    token_log_probabilities_cpu(logits, targets, rows, vocabulary_, options_.temperature, policy.data(),
-                                entropies.data());
-    double loss = 0;
-    for (size_t sequence = 0; sequence < rollouts_.size(); ++sequence) {
-      const Rollout& rollout = *rollouts_[sequence];
-      for (size_t at = 0; at < rollout.mask.size(); ++at) {
-        const size_t row = gradients.size();
-        gradients.push_back(0.0);
-        if (!rollout.mask[at]) continue;
-        const double reference = options_.beta > 0 ? rollout.reference_log_probabilities[at] : 0.0;
-        const double old = rollout.old_log_probabilities.empty() ? policy[row] : rollout.old_log_probabilities[at];
-        const GrpoTokenLoss token = grpo_token_loss(policy[row], old, reference, rollout.advantage, options_);
-        gradients[row] = scales_[sequence] * token.gradient;
-        loss += scales_[sequence] * token.loss;
-        totals_.kl += token.kl;
-        totals_.entropy += entropies[row];
-        totals_.clipped += token.clipped;
-      }
+// What the loss of each token of a micro-batch needs.
+std::vector<PolicyToken> tokens_of(const std::vector<const Rollout*>& rollouts, const std::vector<double>& scales,
+                                   const GrpoOptions& options) {
+  std::vector<PolicyToken> tokens;
+  for (size_t sequence = 0; sequence < rollouts.size(); ++sequence) {
+    const Rollout& rollout = *rollouts[sequence];
+    for (size_t at = 0; at < rollout.mask.size(); ++at) {
+      PolicyToken token;
+      token.on_policy = rollout.old_log_probabilities.empty();
+      if (!token.on_policy) token.old = rollout.old_log_probabilities[at];
+      if (options.beta > 0) token.reference = rollout.reference_log_probabilities[at];
+      token.advantage = rollout.advantage;
+      token.scale = rollout.mask[at] ? scales[sequence] : 0.0;
+      tokens.push_back(token);
     }
-    policy_gradient_cpu(logits, targets, gradients.data(), rows, vocabulary_, options_.temperature);
-    totals_.loss += loss;
-    return loss;
   }
+  return tokens;
+}
 
- private:
-  const std::vector<const Rollout*>& rollouts_;
-  const std::vector<double>& scales_;
-  const GrpoOptions& options_;
-  int64_t vocabulary_;
-  Totals& totals_;
-};
+void add_totals(const std::vector<PolicyToken>& tokens, const TokenProbabilities& found, const GrpoOptions& options,
+                Totals& totals) {
+  double loss = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].scale == 0) continue;
+    const GrpoTokenLoss token = grpo_token_loss(found.log_probabilities[i], tokens[i], options);
+    loss += tokens[i].scale * token.loss;
+    totals.kl += token.kl;
+    totals.entropy += found.entropies[i];
+    totals.clipped += token.clipped;
+  }
+  totals.loss += loss;
+}
 
 }  // namespace
 
@@ -108,8 +98,10 @@ PolicyStepResult Trainer::policy_step(const std::vector<Sequence>& sequences, co
       part.push_back(&rollouts[index]);
       part_scales.push_back(scales[index]);
     }
-    const PolicyLoss loss(part, part_scales, options, shape_.vocabulary, totals[worker]);
-    workers_[worker]->accumulate(select(sequences, micro_batch), loss);
+    const std::vector<PolicyToken> tokens = tokens_of(part, part_scales, options);
+    const TokenProbabilities found =
+        workers_[worker]->accumulate_policy(select(sequences, micro_batch), tokens, options);
+    add_totals(tokens, found, options, totals[worker]);
   });
   const double tokens = static_cast<double>(std::max<int64_t>(1, result.completion_tokens));
   for (const Totals& total : totals) {
@@ -131,12 +123,8 @@ std::vector<float> Trainer::log_probabilities(const std::vector<Sequence>& seque
   const std::vector<Share> shares = divide(sequences);
   run_workers(workers_.size(), [&](size_t worker) {
     for (const auto& micro_batch : shares[worker]) {
-      const auto part = select(sequences, micro_batch);
-      const std::vector<float> logits = workers_[worker]->completion_logits(part);
-      const std::vector<int32_t> targets = GradientWorker::completion_tokens(part);
-      std::vector<double> values(targets.size());
-      token_log_probabilities_cpu(logits.data(), targets.data(), static_cast<int64_t>(targets.size()),
-                                  shape_.vocabulary, temperature, values.data(), nullptr);
+      const std::vector<double> values =
+          workers_[worker]->completion_log_probabilities(select(sequences, micro_batch), temperature);
       auto next = values.begin();
       for (const size_t index : micro_batch) {
         const auto end = next + sequences[index].completion_size();

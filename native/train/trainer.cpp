@@ -1,7 +1,5 @@
 #include "train/trainer.h"
 
-#include <ggml-cpu.h>
-
 #include <algorithm>
 
 #include "error.h"
@@ -10,13 +8,17 @@
 
 namespace spct {
 Trainer::Trainer(ModelFile file, const ModelShape& shape, const TrainerOptions& options)
-    : file_(std::move(file)), shape_(shape), options_(options), backend_(ggml_backend_cpu_init()) {
+    : file_(std::move(file)), shape_(shape), options_(options), backend_(make_backend(options.device, 1)) {
   if (options.threads < 1) throw Error("INVALID_ARGUMENT", "Expected at least one thread");
-  if (!backend_) throw Error("OUT_OF_MEMORY", "The CPU backend could not be created");
+  if (options.device == TrainingDevice::gpu && options.lora && options.lora->rank == 1) {
+    // The gradient of a single row is transposed into a matrix whose stride cuBLAS refuses, and ggml then aborts.
+    throw Error("INVALID_ARGUMENT", "Expected a LoRA rank of at least 2 on a GPU but received 1");
+  }
   parameters_ = options.lora ? std::make_unique<Parameters>(shape_, backend_.get(), *options.lora, file_.tensors.get())
                              : std::make_unique<Parameters>(shape_, backend_.get());
-  for (int worker = 0; worker < options.threads; ++worker) {
-    workers_.push_back(std::make_unique<GradientWorker>(shape_, *parameters_, 1));
+  const int workers = options.device == TrainingDevice::cpu ? options.threads : 1;
+  for (int worker = 0; worker < workers; ++worker) {
+    workers_.push_back(std::make_unique<GradientWorker>(shape_, *parameters_, 1, options.device));
   }
 }
 
@@ -67,12 +69,13 @@ void Trainer::check(const std::vector<Sequence>& sequences) const {
 std::vector<Trainer::Share> Trainer::divide(const std::vector<Sequence>& sequences) const {
   int64_t total = 0;
   for (const Sequence& sequence : sequences) total += sequence.size();
-  // Several micro-batches for each worker, so that their loads come out even.
+  // Several micro-batches for each worker, so that their loads come out even. A GPU is fastest with large ones.
   const int64_t even_share = total / (3 * static_cast<int64_t>(workers_.size())) + 1;
   std::vector<Share> shares(workers_.size());
   std::vector<double> loads(workers_.size(), 0);
   const RowCost cost(shape_);
-  const int64_t tokens = std::min(options_.micro_batch_tokens, even_share);
+  const int64_t tokens = options_.device == TrainingDevice::cpu ? std::min(options_.micro_batch_tokens, even_share)
+                                                                : options_.micro_batch_tokens;
   for (auto& micro_batch : plan_micro_batches(sequences, tokens, cost)) {
     const size_t worker = std::min_element(loads.begin(), loads.end()) - loads.begin();
     loads[worker] += cost(plan_rows(select(sequences, micro_batch), cost));

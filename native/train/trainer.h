@@ -16,7 +16,8 @@
 namespace spct {
 
 struct TrainerOptions {
-  int threads = 1;
+  TrainingDevice device = TrainingDevice::cpu;
+  int threads = 1;                    // of the CPU; a GPU has one worker
   int64_t micro_batch_tokens = 2048;  // padded tokens that one worker holds activations for
   AdamWOptions optimizer;
   std::optional<LoraOptions> lora;  // trains adapters and leaves the model as it is
@@ -103,6 +104,7 @@ class Trainer {
 
   const ModelShape& shape() const { return shape_; }
   const Parameters& parameters() const { return *parameters_; }
+  const char* device_name() const { return ggml_backend_name(backend_.get()); }
   int64_t steps_done() const { return step_; }
   const std::string& note() const { return note_; }
   // A text of the GGUF metadata, and the text of the token whose id a key holds; none if the key is missing.

@@ -221,6 +221,35 @@ test("spct train sft fine-tunes on a file, and a finished run leaves its model",
   expect(manifest).toMatchObject({ kind: "sft", seed: 0, counts: { conversations: 6, steps: 6 } });
 });
 
+describe("the device", () => {
+  const options = { vocabularyPath, shape, seed: 1 };
+
+  test("is the CPU unless told otherwise", async () => {
+    const { Trainer } = loadAddon();
+    expect((await create()).info.device).toBe("CPU");
+    expect((await Trainer.create({ ...options, device: "cpu" })).info.device).toBe("CPU");
+    expect(() => Trainer.create({ ...options, device: "tpu" as never })).toThrow(/cpu or gpu .* tpu/);
+    expect((await sft("nowhere.gguf", "--device", "tpu")).code).toBe(2);
+  });
+
+  test("can be a GPU, or there is none and the error says so", async () => {
+    const { trainer, error } = await loadAddon()
+      .Trainer.create({ ...options, device: "gpu" })
+      .then(
+        (trainer) => ({ trainer, error: undefined }),
+        (error) => ({ trainer: undefined, error }),
+      );
+    if (trainer === undefined) {
+      expect(error).toMatchObject({ code: "NO_GPU", message: expect.stringContaining("--cuda") });
+      expect((await sft("nowhere.gguf", "--device", "gpu")).code).toBe(1);
+      return;
+    }
+    const expected = await (await create()).evaluate(toBatch(examples(20)));
+    expect((await trainer.evaluate(toBatch(examples(20)))).loss).toBeCloseTo(expected.loss, 2);
+    expect((await trainer.step(toBatch(examples(20)), 1e-3)).loss).toBeCloseTo(expected.loss, 2);
+  });
+});
+
 describe("adapters", () => {
   const lora = { rank: 2, alpha: 4 };
   const batch = () => toBatch(examples(50));

@@ -1,5 +1,5 @@
 // Every CUDA path on a real GPU against its CPU twin. Exits with 77 where there is no device.
-//   gpu_check [--time]    --time: also measures the sampler at 151,936 logits
+//   gpu_check [--time]    --time: also measures the sampler and the policy loss at 151,936 logits
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -13,11 +13,13 @@
 
 #include "check.h"
 #include "cuda/buffer.cuh"
+#include "cuda/losses_cuda.h"
 #include "cuda/scoring_cuda.h"
 #include "error.h"
 #include "scoring/sampler.h"
 #include "scoring/score_head.h"
 #include "seeded_rows.h"
+#include "token_rows.h"
 
 using namespace spct;
 
@@ -111,6 +113,65 @@ void score_head_equals_the_cpu(DeviceScratch& scratch) {
   }
 }
 
+std::vector<float> to_host(const float* device, size_t size) {
+  std::vector<float> values(size);
+  check_cuda(cudaMemcpy(values.data(), device, size * sizeof(float), cudaMemcpyDeviceToHost), "copy to the host");
+  return values;
+}
+
+void token_losses_equal_the_cpu(int32_t n_vocab, double temperature, DeviceScratch& scratch) {
+  const TokenRows rows = seeded_token_rows(n_vocab, temperature);
+  GrpoOptions options;
+  options.temperature = temperature;
+  std::vector<float> expected = rows.logits;
+  std::vector<double> log_probabilities(rows.targets.size());
+  std::vector<double> entropies(rows.targets.size());
+  policy_loss_cpu(expected.data(), rows.targets.data(), rows.tokens.data(), rows.rows(), n_vocab, options,
+                  log_probabilities.data(), entropies.data());
+  const auto logits = on_device(rows.logits);
+  std::vector<double> found(rows.targets.size());
+  std::vector<double> found_entropies(rows.targets.size());
+  token_log_probabilities_cuda(logits->data(), rows.targets.data(), rows.rows(), n_vocab, temperature, found.data(),
+                               scratch);
+  CHECK(to_host(logits->data(), rows.logits.size()) == rows.logits);
+  for (size_t row = 0; row < found.size(); ++row) {
+    CHECK_NEAR(found[row], log_probabilities[row], 5e-6 * (1 + std::fabs(log_probabilities[row])));
+  }
+  policy_loss_cuda(logits->data(), rows.targets.data(), rows.tokens.data(), rows.rows(), n_vocab, options,
+                   logits->data(), found.data(), found_entropies.data(), scratch);
+  for (size_t row = 0; row < found.size(); ++row) CHECK_NEAR(found_entropies[row], entropies[row], 5e-5);
+  const std::vector<double> slopes = policy_slopes(rows, log_probabilities, options);
+  const double policy_difference =
+      gradient_difference(rows, slopes, to_host(logits->data(), expected.size()), expected);
+
+  const double loss =
+      nll_loss_cpu(rows.logits.data(), rows.targets.data(), rows.rows(), n_vocab, 0.25f, expected.data());
+  logits->upload(rows.logits.data());
+  const DeviceBuffer<float> gradients(expected.size());
+  const double found_loss =
+      nll_loss_cuda(logits->data(), rows.targets.data(), rows.rows(), n_vocab, 0.25f, gradients.data(), scratch);
+  CHECK_NEAR(found_loss, loss, 2e-6 * (1 + loss));
+  const double nll_difference = gradient_difference(rows, std::vector<double>(slopes.size(), 0.25),
+                                                    to_host(gradients.data(), expected.size()), expected);
+  std::printf("token losses, %6d logits: %zu rows, gradients off by %.1e (GRPO) and %.1e (NLL)\n", n_vocab,
+              slopes.size(), policy_difference, nll_difference);
+  CHECK(policy_difference <= 2e-5 && nll_difference <= 2e-5);
+}
+
+void token_losses_refuse(DeviceScratch& scratch) {
+  std::vector<float> values(3000, 1.0f);
+  values[2999] = std::numeric_limits<float>::infinity();
+  const auto logits = on_device(values);
+  double log_probability = 0;
+  int32_t target = 0;
+  CHECK_THROWS(token_log_probabilities_cuda(logits->data(), &target, 1, 3000, 1.0, &log_probability, scratch), Error);
+  CHECK(!std::isfinite(nll_loss_cuda(logits->data(), &target, 1, 3000, 1.0f, logits->data(), scratch)));
+  for (const int32_t outside : {-1, 3000}) {
+    CHECK_THROWS(token_log_probabilities_cuda(logits->data(), &outside, 1, 3000, 1.0, &log_probability, scratch),
+                 Error);
+  }
+}
+
 void rows_are_checked(DeviceScratch& scratch) {
   const auto logits = on_device(std::vector<float>(10));
   for (const int32_t row : {-1, 1}) {
@@ -170,6 +231,40 @@ void time_sampler(DeviceScratch& scratch) {
   }
 }
 
+// Microseconds of the policy loss, and the bandwidth if a row is read twice and written once.
+void time_policy_loss(DeviceScratch& scratch) {
+  const int32_t n_vocab = 151936;
+  for (const int64_t n_rows : {256, 2048}) {
+    std::vector<float> values;
+    for (int64_t row = 0; row < n_rows; ++row) {
+      const std::vector<float> one = seeded_row(RowShape::peaky, n_vocab, static_cast<uint32_t>(row % 8));
+      values.insert(values.end(), one.begin(), one.end());
+    }
+    const auto logits = on_device(values);
+    const DeviceBuffer<float> gradients(values.size());
+    const std::vector<int32_t> targets(static_cast<size_t>(n_rows), 7);
+    PolicyToken token;
+    token.advantage = 1;
+    token.on_policy = true;
+    const std::vector<PolicyToken> tokens(targets.size(), token);
+    std::vector<double> log_probabilities(targets.size());
+    std::vector<double> entropies(targets.size());
+    std::vector<double> times;
+    for (int round = 0; round < 30; ++round) {
+      const auto start = std::chrono::steady_clock::now();
+      policy_loss_cuda(logits->data(), targets.data(), tokens.data(), n_rows, n_vocab, {}, gradients.data(),
+                       log_probabilities.data(), entropies.data(), scratch);
+      const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
+      if (round >= 10) times.push_back(time.count());
+    }
+    std::sort(times.begin(), times.end());
+    const double median = times[times.size() / 2];
+    std::printf("policy loss, %4lld rows: %8.1f us (%.1f to %.1f), %.0f GB/s\n", static_cast<long long>(n_rows), median,
+                times[times.size() / 10], times[times.size() * 9 / 10],
+                3.0 * sizeof(float) * static_cast<double>(values.size()) / median * 1e-3);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,8 +284,16 @@ int main(int argc, char** argv) {
   for (const int32_t n_vocab : {1, 2, 97, 1023, 2049, 5003, 40000, 151936}) sampler_equals_the_cpu(n_vocab, scratch);
   unusable_rows_give_no_token(scratch);
   score_head_equals_the_cpu(scratch);
+  for (const int32_t n_vocab : {1, 2, 97, 2049, 40000, 151936, 262144}) {
+    token_losses_equal_the_cpu(n_vocab, 1.0, scratch);
+    token_losses_equal_the_cpu(n_vocab, 0.7, scratch);
+  }
+  token_losses_refuse(scratch);
   rows_are_checked(scratch);
-  if (timed) time_sampler(scratch);
+  if (timed) {
+    time_sampler(scratch);
+    time_policy_loss(scratch);
+  }
   if (check_result() == 0) std::printf("all checks passed\n");
   return check_result();
 }

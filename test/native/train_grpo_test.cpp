@@ -51,7 +51,7 @@ static void tokens_of_known_ratio() {
   options.epsilon_low = 0.1;
   options.epsilon_high = 0.5;
   const auto token = [&](double ratio, double advantage) {
-    return grpo_token_loss(std::log(ratio) - 2.0, -2.0, 0.0, advantage, options);
+    return grpo_token_loss(std::log(ratio) - 2.0, {-2.0, 0.0, advantage}, options);
   };
   CHECK_NEAR(token(1.25, 2.0).loss, -2.5, 1e-12);
   CHECK_NEAR(token(1.25, 2.0).gradient, -2.5, 1e-12);
@@ -73,19 +73,19 @@ static void clip_edges_still_move() {
   const double old = 0.0;
   const double high = std::log(1.25);
   CHECK(std::exp(high) == 1.25);
-  CHECK(!grpo_token_loss(high, old, 0, 1.0, options).clipped);
-  CHECK_NEAR(grpo_token_loss(high, old, 0, 1.0, options).gradient, -1.25, 1e-12);
-  CHECK(grpo_token_loss(high + 1e-9, old, 0, 1.0, options).gradient == 0.0);
+  CHECK(!grpo_token_loss(high, {old, 0, 1.0}, options).clipped);
+  CHECK_NEAR(grpo_token_loss(high, {old, 0, 1.0}, options).gradient, -1.25, 1e-12);
+  CHECK(grpo_token_loss(high + 1e-9, {old, 0, 1.0}, options).gradient == 0.0);
   const double low = std::log(0.5);
   CHECK(std::exp(low) == 0.5);
-  CHECK(!grpo_token_loss(low, old, 0, -1.0, options).clipped);
-  CHECK_NEAR(grpo_token_loss(low, old, 0, -1.0, options).gradient, 0.5, 1e-12);
-  CHECK(grpo_token_loss(low - 1e-9, old, 0, -1.0, options).gradient == 0.0);
+  CHECK(!grpo_token_loss(low, {old, 0, -1.0}, options).clipped);
+  CHECK_NEAR(grpo_token_loss(low, {old, 0, -1.0}, options).gradient, 0.5, 1e-12);
+  CHECK(grpo_token_loss(low - 1e-9, {old, 0, -1.0}, options).gradient == 0.0);
 }
 
 static void kl_of_known_distances() {
   GrpoOptions options;
-  const auto token = [&](double distance) { return grpo_token_loss(-3.0, -3.0, -3.0 + distance, 0.0, options); };
+  const auto token = [&](double distance) { return grpo_token_loss(-3.0, {-3.0, -3.0 + distance, 0.0}, options); };
   CHECK(token(0.0).loss == 0.0 && token(0.0).gradient == 0.0);
   CHECK_NEAR(token(std::log(2.0)).kl, 1.0 - std::log(2.0), 1e-12);
   CHECK_NEAR(token(std::log(2.0)).loss, 0.08 * (1.0 - std::log(2.0)), 1e-12);
@@ -107,10 +107,10 @@ static void token_gradients_are_slopes() {
   for (int i = 0; i < 1000; ++i) {
     const double policy = -2 + uniform(random), old = -2 + uniform(random), reference = -2 + uniform(random);
     const double advantage = 3 * uniform(random);
-    const auto token = grpo_token_loss(policy, old, reference, advantage, options);
+    const auto token = grpo_token_loss(policy, {old, reference, advantage}, options);
     const double distance = 1e-6;
-    const double above = grpo_token_loss(policy + distance, old, reference, advantage, options).loss;
-    const double below = grpo_token_loss(policy - distance, old, reference, advantage, options).loss;
+    const double above = grpo_token_loss(policy + distance, {old, reference, advantage}, options).loss;
+    const double below = grpo_token_loss(policy - distance, {old, reference, advantage}, options).loss;
     CHECK_NEAR(token.gradient, (above - below) / (2 * distance), 1e-6);
     clipped += token.clipped;
   }
@@ -119,13 +119,13 @@ static void token_gradients_are_slopes() {
 
 static void what_is_not_finite_is_an_error() {
   GrpoOptions options;
-  CHECK_THROWS(grpo_token_loss(not_a_number, 0, 0, 1, options), Error);
-  CHECK_THROWS(grpo_token_loss(0, not_a_number, 0, 1, options), Error);
-  CHECK_THROWS(grpo_token_loss(0, 0, not_a_number, 1, options), Error);
-  CHECK_THROWS(grpo_token_loss(0, 0, 0, not_a_number, options), Error);
-  CHECK_THROWS(grpo_token_loss(-900, -900, 0, 0, options), Error);  // the penalty overflows
-  CHECK_THROWS(grpo_token_loss(0, -900, 0, -1, options), Error);    // the ratio overflows
-  CHECK_NEAR(grpo_token_loss(0, 0, not_a_number, 1, without_kl()).loss, -1.0, 1e-12);
+  CHECK_THROWS(grpo_token_loss(not_a_number, {0, 0, 1}, options), Error);
+  CHECK_THROWS(grpo_token_loss(0, {not_a_number, 0, 1}, options), Error);
+  CHECK_THROWS(grpo_token_loss(0, {0, not_a_number, 1}, options), Error);
+  CHECK_THROWS(grpo_token_loss(0, {0, 0, not_a_number}, options), Error);
+  CHECK_THROWS(grpo_token_loss(-900, {-900, 0, 0}, options), Error);  // the penalty overflows
+  CHECK_THROWS(grpo_token_loss(0, {-900, 0, -1}, options), Error);    // the ratio overflows
+  CHECK_NEAR(grpo_token_loss(0, {0, not_a_number, 1}, without_kl()).loss, -1.0, 1e-12);
 }
 
 static void scales_of_each_normalization() {
@@ -198,7 +198,7 @@ static void logit_gradients_are_slopes() {
   const auto loss = [&] {
     double log_probability = 0;
     token_log_probabilities_cpu(logits.data(), &target, 1, 5, 0.7, &log_probability, nullptr);
-    return grpo_token_loss(log_probability, -5.0, -4.5, 1.5, options);
+    return grpo_token_loss(log_probability, {-5.0, -4.5, 1.5}, options);
   };
   std::vector<float> gradients = logits;
   const double weight = loss().gradient;

@@ -43,8 +43,10 @@ static double loss_of(Trainer& trainer, const std::vector<Sequence>& sequences, 
   for (size_t i = 0; i < rollouts.size(); ++i) {
     for (size_t at = 0; at < rollouts[i].mask.size(); ++at, ++row) {
       if (!rollouts[i].mask[at]) continue;
-      loss += scales[i] * grpo_token_loss(policy[row], rollouts[i].old_log_probabilities[at],
-                                          rollouts[i].reference_log_probabilities[at], rollouts[i].advantage, options)
+      loss += scales[i] * grpo_token_loss(policy[row],
+                                          {rollouts[i].old_log_probabilities[at],
+                                           rollouts[i].reference_log_probabilities[at], rollouts[i].advantage},
+                                          options)
                               .loss;
     }
   }
