@@ -34,6 +34,12 @@ export class SpctError extends Error {
     const message = error instanceof Error ? error.message : String(error);
     return new SpctError(codeOf(error) ?? code, message, { cause: error });
   }
+
+  /** A failure of this package, its native core or the system; undefined for anything else, which is a defect. */
+  static known(error: unknown): SpctError | undefined {
+    const code = codeOf(error);
+    return code === undefined || code.startsWith("ERR_") ? undefined : SpctError.from(error, code);
+  }
 }
 
 /** What crosses a process boundary in place of an error. */

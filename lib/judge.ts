@@ -4,8 +4,8 @@ import { type Extraction, extractScores, extractWinner } from "./extract/scores.
 import { stopPattern } from "./extract/stop.js";
 import { judgeInOrder } from "./many.js";
 import type { Manifest } from "./models.js";
-import { openJudge } from "./open.js";
-import { rewardPrompt } from "./prompt/reward.js";
+import { type OpenJudge, openJudge } from "./open.js";
+import { metaTurn, rewardPrompt } from "./prompt/reward.js";
 import type { PromptTemplate } from "./prompt/template.js";
 import { checkOrders, readQuery } from "./query.js";
 import {
@@ -16,7 +16,7 @@ import {
   readJudgeOptions,
 } from "./settings.js";
 import type { NativeTrainer } from "./train/native.js";
-import type { Completion, Query, Sample, Verdict } from "./types.js";
+import type { Completion, Message, Query, Sample, Verdict } from "./types.js";
 import { ballotsBetweenLooks, isDecided, kMetaOf, looksAt, type WholeVote } from "./vote/decided.js";
 import { uniform } from "./vote/draw.js";
 import { balancedOrders, restoreOrder } from "./vote/orders.js";
@@ -28,23 +28,24 @@ export class Grm {
   readonly #engine: Engine;
   readonly #template: PromptTemplate;
   readonly #manifest: Manifest;
+  readonly #metaTemplate: PromptTemplate | undefined;
 
   /** Loads a judge. Rejects with MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, HEAD_NOT_FOUND, HEAD_MISMATCH,
    * NO_CHAT_TEMPLATE, OUT_OF_MEMORY, ADDON_MISSING, REMOTE_FAILURE or INVALID_ARGUMENT. */
   static async load(options: LoadOptions = {}): Promise<Grm> {
-    const { engine, template, manifest } = await openJudge(options);
-    return new Grm(engine, template, manifest);
+    return new Grm(await openJudge(options));
   }
 
   /** A judge over an engine of your own; `close()` closes it. */
   static over(engine: Engine, template: PromptTemplate, manifest: Manifest = {}): Grm {
-    return new Grm(engine, template, manifest);
+    return new Grm({ engine, template, manifest });
   }
 
-  private constructor(engine: Engine, template: PromptTemplate, manifest: Manifest) {
+  private constructor({ engine, template, manifest, metaTemplate }: OpenJudge) {
     this.#engine = engine;
     this.#template = template;
     this.#manifest = manifest;
+    this.#metaTemplate = metaTemplate;
   }
 
   get info(): EngineInfo & { template: string } {
@@ -62,6 +63,8 @@ export class Grm {
     }
     const orders = chooseOrders(settings, checked.responses.length);
     const request = toRequest(checked, settings, orders, this.#template);
+    if (this.#metaTemplate !== undefined)
+      request.metaPrompts = metaPrompts(this.#metaTemplate, checked, orders);
     const samples: Sample[] = [];
     const start = performance.now();
     const waves = wavesOf(settings, checked.responses.length, orders.length, samples);
@@ -125,6 +128,10 @@ function toRequest(
   const pattern = stopPattern(answer, query.responses.length);
   const stop = stopAtBox ? { pattern, skip: { open: "<think>", close: "</think>" } } : undefined;
   return { prompts, samples, sampling, maxTokens, logprobs, stop };
+}
+
+function metaPrompts(template: PromptTemplate, query: Query, orders: number[][]): Message[][] {
+  return orders.map((order) => [metaTurn(template, query, order)]);
 }
 
 /** All samples at once, or until the vote over `samples`, which fill up as they finish, is decided. */
@@ -211,7 +218,7 @@ function toVerdict(
   const kMeta = kMetaOf(count, { k, kMeta: kMetaOfAll });
   const { scores, counted, valid } = tally(samples, responses, { kMeta });
   for (const index of counted) samples[index]!.counted = true;
-  const { promptTokens, promptTokensComputed, abandonedTokens = null } = usage;
+  const { promptTokens, promptTokensComputed, abandonedTokens = null, metaTokens } = usage;
   const kept = samples.reduce((sum, { tokens }) => sum + tokens, 0);
   const top = scores === null ? [] : winners(scores);
   return {
@@ -228,6 +235,7 @@ function toVerdict(
       promptTokensComputed,
       generatedTokens: kept + (abandonedTokens ?? 0),
       ...(earlyStop === undefined ? {} : { abandonedTokens }),
+      ...(metaTokens === undefined ? {} : { metaTokens }),
       milliseconds,
     },
   };

@@ -14,31 +14,53 @@ export interface Manifest {
   maxTokens?: number;
 }
 
+export interface MetaRmFiles {
+  modelPath: string;
+  headPath: string;
+  manifest: Manifest;
+}
+
 export interface ModelFiles {
   modelPath: string;
-  /** The head of a fused meta RM; undefined without one. */
+  /** The head on the model itself, of a fused meta RM or a reward; undefined without one. */
   headPath: string | undefined;
+  /** A meta RM that is a model of its own; undefined without one. */
+  metaRm: MetaRmFiles | undefined;
   manifest: Manifest;
 }
 
 /** The judge that ships with the package. */
 export const defaultModelPath = fileURLToPath(new URL("../models/default.gguf", import.meta.url));
 
+/** `judge.head.gguf`, the head of the model in `judge.gguf`. */
+export function headBeside(modelPath: string): string {
+  return `${stemOf(modelPath)}.head.gguf`;
+}
+
+function stemOf(modelPath: string): string {
+  return modelPath.replace(/\.gguf$/, "");
+}
+
 /**
- * Finds a judge's files. `meta` is "fused" (the head file beside the model, which must exist), the path of a head file, null
- * for no meta RM, or undefined for the head beside the model if there is one.
+ * Finds a judge's files. `meta` is "fused" (the head beside the model), "separate" (`judge.meta.gguf` and its head beside
+ * `judge.gguf`), the path of a head or of a model with its head beside it, null for no meta RM, or undefined for what there is
+ * beside the model: a separate meta RM, else a head.
  */
 export async function findModel(model: string, meta: string | null | undefined): Promise<ModelFiles> {
   const modelPath = pathOf(model);
   if (!existsSync(modelPath)) {
     throw new SpctError("MODEL_NOT_FOUND", `No such file: ${modelPath}`);
   }
-  const stem = modelPath.replace(/\.gguf$/, "");
-  return {
-    modelPath,
-    headPath: findHead(`${stem}.head.gguf`, meta),
-    manifest: await readManifest(`${stem}.json`),
+  const manifest = await readManifest(`${stemOf(modelPath)}.json`);
+  const found = findMeta(modelPath, meta);
+  if (found === undefined || !existsSync(headBeside(found)))
+    return { modelPath, headPath: found, metaRm: undefined, manifest };
+  const metaRm = {
+    modelPath: found,
+    headPath: headBeside(found),
+    manifest: await readManifest(`${stemOf(found)}.json`),
   };
+  return { modelPath, headPath: undefined, metaRm, manifest };
 }
 
 /** "default", `hf:owner/name:quant` as `spct pull` has put it, or a path. */
@@ -51,14 +73,22 @@ function pathOf(model: string): string {
   throw new SpctError("MODEL_NOT_FOUND", `${model} is not on this machine: ${how}`);
 }
 
-function findHead(beside: string, meta: string | null | undefined): string | undefined {
+/** A head, or a meta RM with a head beside it. */
+function findMeta(modelPath: string, meta: string | null | undefined): string | undefined {
   if (meta === null) return undefined;
-  if (meta === undefined) return existsSync(beside) ? beside : undefined;
-  const path = meta === "fused" ? beside : meta;
+  const [fused, separate] = [headBeside(modelPath), `${stemOf(modelPath)}.meta.gguf`];
+  if (meta === undefined) return [separate, fused].find((path) => existsSync(path));
+  const path = { fused, separate }[meta] ?? meta;
+  if (meta === "separate" && existsSync(path) && !existsSync(headBeside(path)))
+    throw noHead(headBeside(path));
   if (existsSync(path)) return path;
-  throw new SpctError(
+  throw noHead(path);
+}
+
+function noHead(path: string): SpctError {
+  return new SpctError(
     "HEAD_NOT_FOUND",
-    `No such file: ${path} (the head of the meta RM; \`meta: null\` judges without)`,
+    `No such file: ${path} (the meta RM or its head; \`meta: null\` judges without)`,
   );
 }
 

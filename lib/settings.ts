@@ -167,9 +167,10 @@ export interface LoadOptions {
   /** "default" for the judge that ships with the package, the path of a GGUF, or `hf:owner/name:quant` for one that `spct pull`
    * has downloaded. */
   model?: string;
-  /** "fused" for the head beside the model, the path of a head file, or null for no meta RM. Default: the head beside the model
-   * if there is one. */
-  meta?: "fused" | (string & {}) | null;
+  /** The meta RM: "fused" for the head beside the model (`judge.head.gguf`), "separate" for the model with a head beside it
+   * (`judge.meta.gguf`, `judge.meta.head.gguf`), the path of either, or null for none. Default: what there is, a separate one
+   * before a head. */
+  meta?: "fused" | "separate" | (string & {}) | null;
   /** "process" runs the model in a child process, so that what aborts it does not end this one. Default "none". */
   isolation?: "none" | "process";
   /** Name of a prompt template or path of a Jinja file. Default: the model's manifest, else "default". */

@@ -93,6 +93,8 @@ export interface Usage {
   generatedTokens: number;
   /** Only with `earlyStop`: tokens of samples that were begun and are not in the verdict. Null if the engine cannot tell. */
   abandonedTokens?: number | null;
+  /** Only with a separate meta RM: tokens that it read, summed over the samples. */
+  metaTokens?: number;
   milliseconds: number;
 }
 

@@ -64,5 +64,8 @@ function addUp(usages: readonly RequestUsage[]): RequestUsage {
     promptTokens: usages.reduce((total, { promptTokens }) => total + promptTokens, 0),
     promptTokensComputed: sum(usages.map(({ promptTokensComputed }) => promptTokensComputed)),
     abandonedTokens: sum(usages.map(({ abandonedTokens = null }) => abandonedTokens)),
+    ...(usages.some(({ metaTokens }) => metaTokens !== undefined) && {
+      metaTokens: usages.reduce((total, { metaTokens = 0 }) => total + metaTokens, 0),
+    }),
   };
 }

@@ -129,7 +129,10 @@ export function registerEval(program: Command, invocation: Invocation): void {
       "--engine <url>",
       "a server (vLLM, SGLang, llama-server) that has --model; its key in SPCT_API_KEY",
     )
-    .option("--meta <head>", '"fused" or the path of a head; "none" judges without a meta RM')
+    .option(
+      "--meta <path>",
+      'the meta RM: "fused" (a head), "separate" (a model), the path of either; "none" judges without',
+    )
     .option("--template <name>", "prompt template: a name or the path of a Jinja file")
     .option("--isolation <mode>", "none, or process: run the model in a child process")
     .option("--judge <kind>", "how it judges, one of the judges above (default: grm)")

@@ -82,7 +82,10 @@ export function registerJudge(program: Command, invocation: Invocation): void {
     .option("--answer <kind>", "scores, winner or correctness")
     .option("--clamp", "move scores outside of the scale to its end instead of rejecting the sample")
     .option("--model <path>", 'a GGUF, or "default"')
-    .option("--meta <head>", 'head of the meta RM: "fused" (beside the model), "none", or a path')
+    .option(
+      "--meta <path>",
+      'the meta RM: "fused" (judge.head.gguf), "separate" (judge.meta.gguf), "none", or a path',
+    )
     .option("--template <name>", "a prompt template: default, compact, or a Jinja file")
     .option("--isolation <where>", "none, or process: run the model in a child process")
     .option("--threads <n>", "threads of the engine", toInteger)

@@ -53,9 +53,10 @@ function version(): string {
 
 function report(error: unknown, args: readonly string[], terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExit;
-  if (!(error instanceof SpctError)) throw error;
-  if (args.includes("--json"))
-    terminal.print(JSON.stringify({ error: { code: error.code, message: error.message } }));
-  terminal.warn(`spct: ${error.message}`);
-  return error.code === "INVALID_ARGUMENT" ? usageExit : failureExit;
+  const known = SpctError.known(error);
+  if (known === undefined) throw error;
+  const { code, message } = known;
+  if (args.includes("--json")) terminal.print(JSON.stringify({ error: { code, message } }));
+  terminal.warn(`spct: ${message}`);
+  return code === "INVALID_ARGUMENT" ? usageExit : failureExit;
 }

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { invalidArgument, SpctError } from "../errors.js";
+import { invalidArgument } from "../errors.js";
+import { headBeside } from "../models.js";
 import { loadAddon } from "../native.js";
 import { type ModelText, modelText } from "../train/conversations.js";
 import { writeTrainManifest } from "../train/manifest.js";
@@ -125,19 +126,6 @@ export async function trainBackbone(
     stop.release();
     progress.stop();
   }
-}
-
-/** Errors of the native core become those of this package. */
-export async function typed<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw SpctError.from(error, "TRAINING_FAILED");
-  }
-}
-
-export function headBeside(modelPath: string): string {
-  return `${modelPath.replace(/\.gguf$/, "")}.head.gguf`;
 }
 
 /** Beside the model, so that it is asked as it was trained. */

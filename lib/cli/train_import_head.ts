@@ -5,7 +5,6 @@ import { choice } from "../options.js";
 import { headTensors, importHead } from "../train/import_head.js";
 import { writeTrainManifest } from "../train/manifest.js";
 import { fileHash } from "../train/meta.js";
-import { typed } from "./reward_training.js";
 import type { Invocation, Terminal } from "./terminal.js";
 
 interface ImportFlags {
@@ -32,7 +31,7 @@ export function registerTrainImportHead(train: Command, invocation: Invocation):
     .requiredOption("--out <path>", "the head file to write")
     .option("--json", "print the result as JSON")
     .action(async (flags: ImportFlags) => {
-      await typed(importInto(flags, invocation.terminal));
+      await importInto(flags, invocation.terminal);
     });
 }
 

@@ -21,13 +21,7 @@ import { type RlItem, taskRlItems } from "../train/rl_items.js";
 import { rocAuc } from "../vote/metrics.js";
 import { toInteger, toNumber } from "./arguments.js";
 import { bar, startProgress } from "./progress.js";
-import {
-  type BackboneFlags,
-  backboneOptions,
-  type RewardRecipe,
-  trainBackbone,
-  typed,
-} from "./reward_training.js";
+import { type BackboneFlags, backboneOptions, type RewardRecipe, trainBackbone } from "./reward_training.js";
 import type { Invocation, Terminal } from "./terminal.js";
 import { itemsOf, namedTask } from "./train_rl.js";
 import { stopOnInterrupt } from "./training.js";
@@ -84,7 +78,7 @@ export function registerTrainMeta(train: Command, invocation: Invocation): void 
   backboneOptions(command).action(async (flags: MetaFlags & { fused?: boolean }) => {
     if (flags.fused && (flags.separate || flags.backbone !== undefined))
       throw new SpctError("INVALID_ARGUMENT", "Expected either --fused or --separate");
-    invocation.exitCode = await typed(meta(flags, invocation.terminal));
+    invocation.exitCode = await meta(flags, invocation.terminal);
   });
 }
 

@@ -10,13 +10,7 @@ import { type Examples, orderedPairs, preferencePairs } from "../train/reward_ex
 import { type RlItem, taskRlItems } from "../train/rl_items.js";
 import { heldOutSeed } from "../train/tasks/task.js";
 import { toInteger } from "./arguments.js";
-import {
-  type BackboneFlags,
-  backboneOptions,
-  type RewardRecipe,
-  trainBackbone,
-  typed,
-} from "./reward_training.js";
+import { type BackboneFlags, backboneOptions, type RewardRecipe, trainBackbone } from "./reward_training.js";
 import type { Invocation, Terminal } from "./terminal.js";
 import { itemsOf, namedTask } from "./train_rl.js";
 
@@ -59,7 +53,7 @@ export function registerTrainReward(train: Command, invocation: Invocation): voi
     .option("--held-out <path>", "items that are measured at the end, one JSON object on a line")
     .option("--held-out-items <n>", "how many held-out items of the task are measured", toInteger, 200);
   backboneOptions(command).action(async (flags: RewardFlags) => {
-    invocation.exitCode = await typed(reward(flags, invocation.terminal));
+    invocation.exitCode = await reward(flags, invocation.terminal);
   });
 }
 

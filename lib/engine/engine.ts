@@ -39,6 +39,8 @@ export interface SampleRequest {
   logprobs: boolean;
   /** Ends a sample at the token that completes a match. Text between `open` and `close` is not searched. */
   stop?: { pattern: string; skip: { open: string; close: string } };
+  /** What a separate meta RM reads before a completion, for each prompt. Default: the prompts. */
+  metaPrompts?: Message[][];
 }
 
 export interface ScoreOptions {
@@ -54,6 +56,8 @@ export interface RequestUsage {
   promptTokensComputed: number | null;
   /** What had been generated of samples that were given up, in tokens. Missing or null if the engine cannot tell. */
   abandonedTokens?: number | null;
+  /** What a separate meta RM read, in tokens, summed over the samples. */
+  metaTokens?: number;
 }
 
 export interface EngineInfo {
@@ -83,6 +87,8 @@ export interface EngineInfo {
   calibrated?: string;
   /** What the head's value is: of a meta RM, or a reward. */
   headKind?: string;
+  /** The separate meta RM, if there is one. */
+  metaRm?: string;
 }
 
 /** Draws completions. Requests may overlap; an engine decodes them together. */

@@ -11,6 +11,11 @@ export function rewardPrompt(
   return template.render(promptVariables(query, order, answer));
 }
 
+/** What a separate meta RM reads before a judgement: a bare scoring prompt. */
+export function metaTurn(template: PromptTemplate, query: Query, order: readonly number[]): Message {
+  return { role: "user", content: template.render(promptVariables(query, order, "scores")) };
+}
+
 /** The input of a separate meta RM: a bare scoring prompt, and the whole judgement as its answer. */
 export function metaMessages(
   template: PromptTemplate,
@@ -18,10 +23,7 @@ export function metaMessages(
   order: readonly number[],
   judgement: string,
 ): Message[] {
-  return [
-    { role: "user", content: template.render(promptVariables(query, order, "scores")) },
-    { role: "assistant", content: judgement },
-  ];
+  return [metaTurn(template, query, order), { role: "assistant", content: judgement }];
 }
 
 export function promptVariables(query: Query, order: readonly number[], answer: AnswerKind): PromptVariables {

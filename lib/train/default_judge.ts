@@ -29,8 +29,10 @@ export const defaultRecipe = {
     grpo: { beta: 0.02 },
     schedule: { steps: 100, peak: 3e-4, warmup: 5, floor: 0.1 } satisfies Schedule,
   },
-  /** Judgements of each stage that the meta RM learns from: items, and samples of each. */
-  meta: { items: 2000, samples: 8 },
+  /** Of the judgements that are voted over, and that the meta RMs learn from. */
+  temperature: 0.7,
+  /** What the meta RMs learn from: items, and judgements of each; how the separate one learns. */
+  meta: { items: 4000, samples: 8, batch: 32, epochs: 2, learningRate: 5e-4 },
 };
 
 /** How hard the items of a step are. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Grm } from "../judge.js";
+import { headBeside } from "../models.js";
 import { loadAddon } from "../native.js";
 import { loadTemplate } from "../templates.js";
 import { epochs, modelText } from "./conversations.js";
@@ -8,15 +9,17 @@ import type { Conversation } from "./dataset.js";
 import { defaultRecipe, judgeExamples } from "./default_judge.js";
 import { writeGgufMetadata } from "./gguf_metadata.js";
 import { judgeVocabulary, wordGroups } from "./judge_vocabulary.js";
+import { type ItemJudgement, readItemJudgements, sampleJudgements } from "./judgements.js";
 import { LiveJudge } from "./live_judge.js";
-import { fileHash, fitMetaHead, type LabelledJudgement } from "./meta.js";
+import { fileHash, fitMetaHead } from "./meta.js";
+import { judgeExample, metaExample } from "./meta_examples.js";
 import type { NativeTrainer } from "./native.js";
-import { compactPrompt, promptTokens } from "./prompt_tokens.js";
+import { trainReward } from "./reward.js";
 import { type RftCounts, type RftOptions, type RftReport, rft } from "./rft.js";
 import { RftFile } from "./rft_file.js";
 import { isTooEasy } from "./rft_rejection.js";
 import { type RlOptions, type RlReport, type RlResult, trainRl } from "./rl.js";
-import { type RlItem, ruleReward, taskRlItems } from "./rl_items.js";
+import { type RlItem, taskRlItems } from "./rl_items.js";
 import { trainSft } from "./sft.js";
 import { RequirementTask } from "./tasks/requirements.js";
 import { heldOutSeed } from "./tasks/task.js";
@@ -196,44 +199,78 @@ function describeRl(report: RlReport): string {
   );
 }
 
-/** Samples judgements with the engine, labels them by the checker and fits the fused meta RM on them. */
-export async function makeMetaHead(
-  model: string,
-  headPath: string,
-  { signal, say }: StageOptions,
-): Promise<void> {
+/** Judgements of the model at `path` that meta RMs learn from, of items that are in no other set. */
+export async function sampleMetaJudgements(
+  path: string,
+  { workFolder, signal, say }: StageOptions,
+): Promise<ItemJudgement[]> {
   const { items: count, samples: k } = defaultRecipe.meta;
-  const addon = loadAddon();
-  const vocabulary = judgeVocabulary();
   const items = taskRlItems(new RequirementTask({ responseCounts }), seeds.meta, count);
-  const judgements: LabelledJudgement[] = [];
-  const grm = await Grm.load({ model, meta: null, template: "compact" });
+  const options = { k, seed: 0, maxTokens: 256, temperature: defaultRecipe.temperature };
+  const grm = await Grm.load({ model: path, meta: null, template: "compact" });
   try {
-    let done = 0;
-    const options = { k, logprobs: true, maxTokens: 256, temperature: 1, signal };
-    for await (const { samples } of grm.judgeMany(
-      items.map(({ query, responses }) => ({ query, responses })),
-      options,
-    )) {
-      const { query, responses, label } = items[done++]!;
-      for (const { scores, order, tokenIds } of samples) {
-        if (scores === null || tokenIds === undefined) continue;
-        const shown = order.map((index) => responses[index]!);
-        judgements.push({
-          prompt: promptTokens(vocabulary, compactPrompt(query as string, shown)),
-          completion: tokenIds,
-          label: ruleReward(scores, label) === 1 ? 1 : 0,
-        });
-      }
-      if (done % 500 === 0) say(`meta  sampled ${done}/${items.length} items`);
-    }
+    const identity = { model: await fileHash(path), items: count, ...options };
+    const folder = join(workFolder, "meta.judgements");
+    const judgements = await sampleJudgements(grm, items, folder, identity, {
+      ...options,
+      signal,
+      onProgress: (done, total) => {
+        if (done % 500 === 0) say(`meta  sampled ${done}/${total} items`);
+      },
+    });
+    return (await readItemJudgements(judgements, items)).judgements;
+  } catch (error) {
+    throw signal.aborted ? new Stopped() : error;
   } finally {
     await grm.close();
   }
+}
+
+/** Fits a fused meta RM, a head on the last states of the model's own judgements. */
+export async function makeMetaHead(
+  model: string,
+  judgements: readonly ItemJudgement[],
+  { say }: StageOptions,
+): Promise<void> {
+  const addon = loadAddon();
   const trainer = await addon.Trainer.open({ path: model, threads: defaultRecipe.threads });
-  const { weight, bias, loss } = await fitMetaHead(addon, trainer, judgements);
+  const [text, template] = [await modelText(model, trainer), await loadTemplate("compact")];
+  const examples = await Promise.all(judgements.map((one) => judgeExample(text, template, one)));
+  const { weight, bias, loss } = await fitMetaHead(addon, trainer, examples);
   const right = judgements.filter(({ label }) => label === 1).length;
-  say(`meta  ${judgements.length} judgements, ${right} right, loss ${loss.toFixed(4)}`);
+  say(`meta  ${judgements.length} judgements, ${right} right, loss of the head ${loss.toFixed(4)}`);
   const backbone = await fileHash(model);
-  await addon.writeScoreHead(headPath, { weight, bias, kind: "meta", backbone });
+  await addon.writeScoreHead(headBeside(model), { weight, bias, kind: "meta", backbone });
+}
+
+/** Trains a separate meta RM, all weights of the judge at `from` and a head, and writes it to `path`. */
+export async function makeMetaRm(
+  from: string,
+  path: string,
+  judgements: readonly ItemJudgement[],
+  { workFolder, signal, say }: StageOptions,
+): Promise<void> {
+  const { threads, seed } = defaultRecipe;
+  const { batch, epochs: passes, learningRate } = defaultRecipe.meta;
+  const checkpointPath = join(workFolder, "meta.checkpoint");
+  const source = existsSync(checkpointPath) ? checkpointPath : from;
+  const trainer = await loadAddon().Trainer.open({ path: source, threads });
+  const [text, template] = [await modelText(from, trainer), await loadTemplate("compact")];
+  const examples = await Promise.all(judgements.map((one) => metaExample(text, template, one)));
+  const steps = passes * Math.ceil(examples.length / batch);
+  const { finished } = await trainReward(
+    trainer,
+    { loss: "bce", labelled: epochs(examples, batch, seed) },
+    {
+      schedule: { steps, peak: learningRate, warmup: 20, floor: 0.05 },
+      ...{ checkpointPath, signal, logPath: join(workFolder, "meta.jsonl") },
+      onReport: ({ step, loss, accuracy, secondsLeft }) =>
+        say(
+          `meta  ${step}/${steps}, loss ${loss.toFixed(3)}, accuracy ${accuracy!.toFixed(3)}, ${minutes(secondsLeft)}`,
+        ),
+    },
+  );
+  if (!finished) throw new Stopped();
+  await trainer.save(path, "q8_0");
+  await trainer.saveHead(headBeside(path), { kind: "meta", backbone: await fileHash(path) });
 }

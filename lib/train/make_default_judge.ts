@@ -2,15 +2,18 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Grm } from "../judge.js";
+import type { Manifest } from "../models.js";
 import { loadAddon } from "../native.js";
 import { defaultRecipe } from "./default_judge.js";
 import {
   hardItems,
   makeBase,
   makeMetaHead,
+  makeMetaRm,
   makeRft,
   makeRl,
   type StageOptions,
+  sampleMetaJudgements,
   stageItems,
 } from "./default_stages.js";
 import { heldOutItems } from "./held_out.js";
@@ -22,7 +25,11 @@ export interface MakeOptions extends StageOptions {
   heldOutItems: number;
 }
 
-const manifest = { template: "compact", maxTokens: 256, sampling: { temperature: 1 } };
+const manifest = {
+  template: "compact",
+  maxTokens: 256,
+  sampling: { temperature: defaultRecipe.temperature },
+};
 
 /**
  * Trains, saves, measures and describes the default judge. What is there of an earlier call is gone on from. Throws Stopped when
@@ -45,11 +52,19 @@ export async function makeDefaultJudge(options: MakeOptions): Promise<void> {
   const judge = join(outFolder, "default.gguf");
   await quantize(rl, judge);
   await quantize(rft, join(outFolder, "default-rft.gguf"));
-  await writeFile(join(outFolder, "default.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  await makeMetaHead(judge, join(outFolder, "default.head.gguf"), options);
+  await writeManifest(judge, manifest);
+  const judgements = await sampleMetaJudgements(judge, options);
+  await makeMetaHead(judge, judgements, options);
+  const metaRm = join(outFolder, "default.meta.gguf");
+  await makeMetaRm(rl, metaRm, judgements, options);
+  await writeManifest(metaRm, { template: manifest.template });
   const figures = await measure(judge, options);
   const parameters = await quantizedParameters(judge);
   await writeFile(join(outFolder, "README.md"), modelCard({ figures, parameters, counts }));
+}
+
+async function writeManifest(modelPath: string, content: Manifest): Promise<void> {
+  await writeFile(modelPath.replace(/gguf$/, "json"), `${JSON.stringify(content, null, 2)}\n`);
 }
 
 async function quantize(from: string, to: string): Promise<void> {

@@ -1,12 +1,15 @@
 // The meta RM, fused and separate: sampled or recorded judgements, a head of the judge or a model of its own.
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../dist/cli/main.js";
+import { LocalEngine } from "../../dist/engine/local.js";
 import { Grm } from "../../dist/judge.js";
 import { loadAddon } from "../../dist/native.js";
+import { metaTurn } from "../../dist/prompt/reward.js";
+import { loadTemplate } from "../../dist/templates.js";
 import { toBatch } from "../../dist/train/dataset.js";
 import { writeGgufMetadata } from "../../dist/train/gguf_metadata.js";
 import { judgeVocabulary } from "../../dist/train/judge_vocabulary.js";
@@ -124,6 +127,62 @@ describe("spct train meta", () => {
     });
     expect(existsSync(file("meta.head.gguf"))).toBe(true);
     expect(JSON.parse(await readFile(file("meta.json"), "utf8"))).toEqual({ template: "compact" });
+  });
+
+  test("separate: the judge loads it, and its value is of the prompt and the judgement", async () => {
+    const [judge, metaRm] = [file("judge.gguf"), file("meta.gguf")];
+    const responses = items[0]!.responses;
+    for (const isolation of ["none", "process"] as const) {
+      const grm = await Grm.load({ model: judge, meta: metaRm, isolation });
+      const { samples, kMeta, usage } = await grm
+        .judge({ query, responses }, { k: 6, orderings: [[0, 1]] })
+        .finally(() => grm.close());
+      expect(kMeta).toBe(3);
+      expect(grm.info).toMatchObject({ metaRm, headKind: "meta" });
+      const { metaTokens } = usage;
+      expect(metaTokens).toBeGreaterThan(6 * 10);
+      const reader = await LocalEngine.load({ modelPath: metaRm, headPath: file("meta.head.gguf") });
+      const turn = metaTurn(await loadTemplate("compact"), { query, responses }, [0, 1]);
+      for (const { text, meta } of samples) {
+        const values: (number | null)[] = [];
+        await reader.sample(
+          {
+            prompts: [[turn, { role: "assistant", content: text }]],
+            samples: [{ prompt: 0, seed: 0 }],
+            sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, order: "temperature-first" },
+            ...{ opensAnswer: false, maxTokens: 0, logprobs: false },
+          },
+          (completion) => values.push(completion.meta),
+        );
+        expect(meta).toBeCloseTo(values[0]!, 4);
+      }
+      await reader.close();
+    }
+  });
+
+  test("separate: a judge finds it by its name; a reward is not a meta RM", async () => {
+    for (const [from, to] of [
+      ["judge.gguf", "named.gguf"],
+      ["meta.gguf", "named.meta.gguf"],
+      ["meta.head.gguf", "named.meta.head.gguf"],
+    ] as const)
+      await copyFile(file(from), file(to));
+    const options = { model: file("named.gguf"), template: "compact" };
+    for (const meta of [undefined, "separate"]) {
+      const grm = await Grm.load({ ...options, meta });
+      await grm.close();
+      expect(grm.info.metaRm).toBe(file("named.meta.gguf"));
+    }
+    await expect(Grm.load({ ...options, meta: "fused" })).rejects.toMatchObject({ code: "HEAD_NOT_FOUND" });
+    await rm(file("named.meta.head.gguf"));
+    await expect(Grm.load({ ...options, meta: "separate" })).rejects.toMatchObject({
+      code: "HEAD_NOT_FOUND",
+    });
+    loadAddon().writeScoreHead(file("named.meta.head.gguf"), {
+      weight: new Float32Array(32),
+      ...{ bias: 0, kind: "reward", backbone: "" },
+    });
+    await expect(Grm.load({ ...options, meta: "separate" })).rejects.toMatchObject({ code: "HEAD_MISMATCH" });
   });
 
   test("recorded judgements serve a fused head too", async () => {

@@ -101,11 +101,13 @@ export class GrmJudge implements Judge {
 /** What names a model in a run: the hashes of its files, or the name that its server knows it by. */
 async function filesOf({ model = "default", meta, remote }: LoadOptions) {
   if (remote !== undefined) return { name: remote.model, model: remote.model, head: null };
-  const { modelPath, headPath } = await findModel(model, meta);
+  const { modelPath, headPath, metaRm } = await findModel(model, meta);
+  const head = metaRm?.headPath ?? headPath;
   return {
     name: basename(modelPath).replace(/\.gguf$/, ""),
     model: await hashPath(modelPath),
-    head: headPath === undefined ? null : await hashPath(headPath),
+    head: head === undefined ? null : await hashPath(head),
+    ...(metaRm && { metaRm: await hashPath(metaRm.modelPath) }),
   };
 }
 

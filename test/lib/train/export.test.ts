@@ -178,7 +178,7 @@ describe.skipIf(!python)("the reward function in Python", () => {
     }
     expect(kinds.read).toBeGreaterThan(500);
     expect(kinds.right).toBeGreaterThan(100);
-  });
+  }, 60_000);
 
   test("answers each trainer in its own way", () => {
     const good = "Scores: \\boxed{3, 8}";
