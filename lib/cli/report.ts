@@ -108,12 +108,20 @@ function formatOutcome(verdict: Verdict, paint: (style: Style, text: string) => 
 }
 
 function formatUsage({ usage }: Verdict): string {
-  const { promptTokens, promptTokensComputed, generatedTokens, abandonedTokens = 0, milliseconds } = usage;
+  const {
+    promptTokens,
+    promptTokensComputed,
+    generatedTokens,
+    abandonedTokens = 0,
+    metaTokens,
+    milliseconds,
+  } = usage;
   const seconds = milliseconds / 1000;
   const computed = promptTokensComputed === null ? "" : ` (${promptTokensComputed} computed)`;
   const vain = abandonedTokens ? `, ${abandonedTokens} of them for samples given up` : "";
+  const read = metaTokens === undefined ? "" : `, ${metaTokens} read by the meta RM`;
   const speed = seconds > 0 ? ` (${Math.round(generatedTokens / seconds)}/s)` : "";
-  return `${seconds.toFixed(2)} s, ${promptTokens} prompt tokens${computed}, ${generatedTokens} generated${speed}${vain}`;
+  return `${seconds.toFixed(2)} s, ${promptTokens} prompt tokens${computed}, ${generatedTokens} generated${speed}${vain}${read}`;
 }
 
 function formatNumber(value: number): string {

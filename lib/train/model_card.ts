@@ -11,7 +11,7 @@ export interface ModelCardFacts {
 }
 
 export function modelCard({ figures, parameters, counts }: ModelCardFacts): string {
-  const { shape, schedule, batchItems, seed, rft, rl, meta } = defaultRecipe;
+  const { shape, schedule, batchItems, seed, rft, rl, meta, temperature } = defaultRecipe;
   const { own, hinted, tooEasy, general } = counts;
   const rows: [string, Accuracy][] = [["greedy", figures.greedy]];
   for (const [k, accuracy] of Object.entries(figures.voting)) rows.push([`voting @${k}`, accuracy]);
@@ -21,8 +21,9 @@ export function modelCard({ figures, parameters, counts }: ModelCardFacts): stri
   return `# The default judge
 
 \`default.gguf\` is a judge of ${(parameters / 1e6).toFixed(2)} million parameters that was trained in this repository, so that judging
-works offline on the first run. \`default.head.gguf\` is its fused meta RM, \`default.json\` what it recommends for itself,
-\`default-rft.gguf\` the judge before reinforcement. \`npm run train:default\` makes them from nothing.
+works offline on the first run. \`default.meta.gguf\` and \`default.meta.head.gguf\` are its meta RM, a model of its own;
+\`default.head.gguf\` is the fused one, a head on the judge's states, which \`meta: "fused"\` asks for. \`default.json\` is what the
+judge recommends for itself, \`default-rft.gguf\` the judge before reinforcement. \`npm run train:default\` makes them from nothing.
 
 ## What it can judge
 
@@ -43,7 +44,7 @@ longer line", which says nothing about the truth: a bias put there on purpose fo
 
 ## Figures
 
-${figures.items} held-out pairs (seeds from 2^40 on, best response balanced over positions), ties worth one half, 95 % Wilson intervals
+${figures.items} held-out pairs, votes at temperature ${temperature} (seeds from 2^40 on, best response balanced over positions), ties worth one half, 95 % Wilson intervals
 (\`npm run reproduce\`; docs/results.md has the stages, ablations and baselines):
 
 | | accuracy | interval |
@@ -64,7 +65,8 @@ later build or another CPU may be ordered otherwise, so that its weights are not
    wrong, ${own.unreadable} unreadable) and ${hinted.kept} of ${hinted.sampled} hinted ones; ${general} general rows mixed in; one pass, batch ${rft.batch}, peak ${rft.learningRate}.
 3. Reinforcement: GRPO on the items that were not too easy, ${rl.schedule.steps} steps of ${rl.batchItems} items with ${rl.groupSize} judgements each, beta ${rl.grpo.beta},
    peak ${rl.schedule.peak}; groups of equal rewards left out.
-4. Meta RM: a linear head on the judge's own last hidden state, binary cross-entropy on ${meta.samples} sampled judgements of each
-   of ${meta.items} items that are in no other set.
+4. Meta RMs: ${meta.samples} judgements of each of ${meta.items} items that are in no other set, at temperature ${temperature}, binary cross-entropy against
+   whether a judgement was right. The separate one starts from the judge's weights and trains them all, ${meta.epochs} passes, batch ${meta.batch},
+   peak ${meta.learningRate}; the fused one is a linear head on the judge's last hidden state.
 `;
 }
