@@ -5,6 +5,7 @@ import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { defaultRecipe } from "../dist/train/default_judge.js";
 import { studyRows } from "../dist/train/study/rows.js";
 import { studyTable } from "../dist/train/study/table.js";
 
@@ -61,7 +62,7 @@ const measured = studyRows.map((row) => {
 });
 const dates = measured.flatMap(({ result }) => (result === undefined ? [] : [result.date]));
 const about = `\`npm run study\`, ${dates.sort().at(-1)}, ${cpus().length} x ${cpus()[0].model.trim()}. Held-out items (seeds from 2^40 on); ties at the top worth
-their share, an item without a vote nothing; 95 % Wilson intervals. "@8" is voting over 8 samples at temperature 1, "meta @8" voting
-over the half of them that the meta RM ranks highest, "of 1" over the best one.`;
+their share, an item without a vote nothing; 95 % Wilson intervals. "@8" is voting over 8 samples, at temperature ${defaultRecipe.temperature} of the
+default judge and 1 of all others, "meta @8" voting over the half of them that the meta RM ranks highest, "of 1" over the best one.`;
 writeFileSync(values.out, studyTable(measured, about));
 console.error(`${values.out}: ${dates.length} of ${studyRows.length} rows`);

@@ -49,7 +49,7 @@ const template = "compact";
 const maxTokens = 256;
 const judging = { seed: 0, temperature: 1, maxTokens, reference: false };
 
-/** With the meta RM that the model has, if any, or with `meta`. */
+/** With the meta RM beside the model, if any, or with `meta`. */
 const grmOver = async (
   model: string,
   options: Partial<GrmJudgeOptions>,
@@ -77,33 +77,36 @@ function voted(judged: readonly Judged[], ks: readonly number[]): Figures {
 }
 
 /** Voting over the samples that a meta RM ranks highest: half of them, a quarter, the best one. */
-function metaVoted(judged: readonly Judged[], ks: readonly number[], name: string): Figures {
+function metaVoted(judged: readonly Judged[], ks: readonly number[]): Figures {
   const figures: Figures = {};
   for (const k of ks) {
-    figures[`${name} @${k}`] = voteAccuracy(judged, k, k / 2);
-    for (const kMeta of [k / 4, 1]) figures[`${name} @${k} of ${kMeta}`] = voteAccuracy(judged, k, kMeta);
+    figures[`meta @${k}`] = voteAccuracy(judged, k, k / 2);
+    for (const kMeta of [k / 4, 1]) figures[`meta @${k} of ${kMeta}`] = voteAccuracy(judged, k, kMeta);
   }
   return figures;
 }
 
-/** The default judge at its own temperature, with the meta RM that is a model of its own, and with the head on its own states. */
+const shippedVote = { temperature: defaultRecipe.temperature, k: 32 };
+
+/** The default judge at its own temperature, with the meta RM that is a model of its own. */
 async function defaultJudge(options: StudyOptions): Promise<RowResult> {
   // The gains at large k are smaller than those of the other rows: they need more items.
   const n = 2 * options.items;
   const [model, items] = [shipped(options), heldOutItems(n)];
   const greedy = await collect(await grmOver(model, { temperature: 0 }), items, options);
-  const asked = { temperature: defaultRecipe.temperature, k: 32 };
-  const separate = await collect(await grmOver(model, asked), items, options);
-  const fused = await collect(await grmOver(model, asked, "fused"), items, options);
-  return {
-    figures: {
-      greedy: voteAccuracy(greedy, 1),
-      ...voted(separate, [1, 8, 32]),
-      ...metaVoted(separate, [8, 32], "meta"),
-      ...metaVoted(fused, [8, 32], "fused meta"),
-    },
-    n,
+  const judged = await collect(await grmOver(model, shippedVote), items, options);
+  const figures = {
+    greedy: voteAccuracy(greedy, 1),
+    ...voted(judged, [1, 8, 32]),
+    ...metaVoted(judged, [8, 32]),
   };
+  return { figures, n };
+}
+
+async function fusedMeta(options: StudyOptions): Promise<RowResult> {
+  const judge = await grmOver(shipped(options), shippedVote, "fused");
+  const judged = await collect(judge, heldOutItems(options.items), options);
+  return { figures: { ...voted(judged, [8, 32]), ...metaVoted(judged, [8, 32]) }, n: options.items };
 }
 
 function collect(judge: Judge, items: readonly TaskItem[], { signal, say }: StudyOptions) {
@@ -339,6 +342,7 @@ const stages: readonly Row[] = [
     ...{ id: "shipped", group: "stages", run: defaultJudge },
     title: "rejective fine-tuning, then reinforcement: the default judge",
   },
+  { id: "fused", group: "stages", title: "the default judge with the fused meta RM", run: fusedMeta },
 ];
 
 const compared: readonly Row[] = [
