@@ -24,10 +24,14 @@ endif()
 if(SPCT_HAS_ONEDNN)
   message(STATUS "oneDNN: ${SPCT_ONEDNN_LIBRARY}")
   add_library(spct_accel STATIC
-    native/accel/gemm_device.cpp
+    native/accel/accel_device.cpp
+    native/accel/attention_kernel.cpp
     native/accel/gemm_race.cpp
     native/accel/packed_matrix.cpp
-    native/accel/packed_weights.cpp)
+    native/accel/packed_weights.cpp
+    native/accel/shared_attention.cpp)
+  set_source_files_properties(native/accel/attention_kernel.cpp PROPERTIES COMPILE_OPTIONS
+    "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")  # GCC bug 105593
   # A device of ggml is described by its internal headers.
   target_include_directories(spct_accel PRIVATE ${LLAMA_CPP_DIR}/ggml/src)
   target_include_directories(spct_accel SYSTEM PRIVATE ${SPCT_ONEDNN_INCLUDE})

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <tuple>
 
-#include "accel/gemm_device.h"
+#include "accel/accel_device.h"
 #include "accel/gemm_race.h"
 #include "accel/packed_matrix.h"
 

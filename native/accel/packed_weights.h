@@ -20,8 +20,9 @@ struct GemmSupport {
 GemmSupport gemm_support();
 
 // Makes the products known to ggml as a device of type "accel" that works in the CPU's memory. It takes the products of
-// packed weights and nothing else, so other models of the process do not meet it. Before the first model is loaded.
-void register_gemm_device();
+// packed weights, the attention of their models and nothing else, so other models of the process do not meet it. Before
+// the first model is loaded.
+void register_accel_device();
 
 struct PackingOptions {
   int threads = 1;

@@ -1,12 +1,12 @@
 // The symbols of a build without oneDNN.
-#include "accel/gemm_device.h"
+#include "accel/accel_device.h"
 #include "accel/packed_weights.h"
 
 namespace spct {
 
 GemmSupport gemm_support() { return {false, "built without oneDNN"}; }
 
-void register_gemm_device() {}
+void register_accel_device() {}
 
 GemmClaim::~GemmClaim() = default;
 

@@ -32,7 +32,7 @@ void start_backend() {
         },
         nullptr);
     llama_backend_init();
-    register_gemm_device();
+    register_accel_device();
     bound_openmp_waiting();
   });
 }
@@ -131,6 +131,14 @@ const char* type_name(enum ggml_backend_dev_type type) {
   }
 }
 
+llama_flash_attn_type default_flash_attention(const llama_model* model, const ModelOptions& options) {
+  if (uses_gpu(options.gpu_layers)) return LLAMA_FLASH_ATTN_TYPE_AUTO;
+  // The CPU's flash attention goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
+  if (is_tiny(model)) return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  // AUTO would do without where the device of packed weights takes the attention of the CPU's layers.
+  return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+}
+
 }  // namespace
 
 void LlamaDeleter::operator()(llama_model* model) const { llama_model_free(model); }
@@ -221,11 +229,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
   params.kv_unified = true;
   params.no_perf = true;
   switch (options.flash_attention) {
-    case FlashAttention::automatic:
-      // The CPU's flash attention goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
-      params.flash_attn_type = is_tiny(model_.get()) && !uses_gpu(options.gpu_layers) ? LLAMA_FLASH_ATTN_TYPE_DISABLED
-                                                                                      : LLAMA_FLASH_ATTN_TYPE_AUTO;
-      break;
+    case FlashAttention::automatic: params.flash_attn_type = default_flash_attention(model_.get(), options); break;
     case FlashAttention::on: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED; break;
     case FlashAttention::off: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; break;
   }

@@ -238,7 +238,7 @@ int main() {
     CHECK(PackedWeights({Weight(GGML_TYPE_F32, 64, 64, 1).tensor}, all_on(1)).count() == 0);
     return check_result() == 0 ? 77 : 1;
   }
-  register_gemm_device();
+  register_accel_device();
   products_are_accurate();
   threads_give_the_same();
   only_claimed_products_are_taken();

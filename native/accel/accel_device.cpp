@@ -1,4 +1,4 @@
-#include "accel/gemm_device.h"
+#include "accel/accel_device.h"
 
 #include <ggml-backend-impl.h>
 #include <ggml-backend.h>
@@ -15,6 +15,7 @@
 
 #include "accel/packed_matrix.h"
 #include "accel/packed_weights.h"
+#include "accel/shared_attention.h"
 
 namespace spct {
 
@@ -79,26 +80,53 @@ bool takes_product(const ggml_tensor* node) {
          ggml_get_op_params_i32(node, 0) == GGML_PREC_DEFAULT && ggml_get_op_params_i32(node, 1) == 0;
 }
 
+// The product that an attention's queries come from, through a bias, a norm, the rotation and views.
+const ggml_tensor* product_of_queries(const ggml_tensor* attention) {
+  constexpr int farthest = 16;
+  const ggml_tensor* node = attention->src[0];
+  for (int step = 0; step < farthest && node != nullptr; ++step, node = node->src[0]) {
+    if (node->op == GGML_OP_MUL_MAT) return node;
+  }
+  return nullptr;
+}
+
+// Of models with packed weights, like all else here.
+bool takes_attention(const ggml_tensor* node) {
+  if (!SharedAttention::accepts(node)) return false;
+  const ggml_tensor* queries = product_of_queries(node);
+  return queries != nullptr && takes_product(queries);
+}
+
 // Each context has its own, which its thread uses.
-PackedProduct& product_of(ggml_backend_t backend) { return *static_cast<PackedProduct*>(backend->context); }
+struct Work {
+  PackedProduct product;
+  SharedAttention attention;
+};
+
+Work& work_of(ggml_backend_t backend) { return *static_cast<Work*>(backend->context); }
 
 ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
-  PackedProduct& product = product_of(backend);
+  Work& work = work_of(backend);
   const ggml_tensor* rounded = nullptr;  // query, key and value are products of the same rows
   for (int i = 0; i < graph->n_nodes; ++i) {
     const ggml_tensor* node = graph->nodes[i];
     if (takes_no_work(node) || (node->flags & GGML_TENSOR_FLAG_COMPUTE) == 0) continue;
-    const Claimed claimed = claims().find(node->src[0]);
-    if (!claimed.packed) return GGML_STATUS_FAILED;
-    const ggml_tensor* values = node->src[1];
     try {
-      product.run(*claimed.packed, static_cast<const float*>(values->data), count_rows(node),
-                  static_cast<float*>(node->data), values == rounded);
+      if (node->op == GGML_OP_FLASH_ATTN_EXT) {
+        work.attention.run(node);
+        rounded = nullptr;
+        continue;
+      }
+      const Claimed claimed = claims().find(node->src[0]);
+      if (!claimed.packed) return GGML_STATUS_FAILED;
+      const ggml_tensor* values = node->src[1];
+      work.product.run(*claimed.packed, static_cast<const float*>(values->data), count_rows(node),
+                       static_cast<float*>(node->data), values == rounded);
+      rounded = values;
     } catch (const std::exception& error) {
-      GGML_LOG_ERROR("%s: the product with %s failed: %s\n", name, node->src[0]->name, error.what());
+      GGML_LOG_ERROR("%s: %s failed: %s\n", name, node->name, error.what());
       return GGML_STATUS_FAILED;
     }
-    rounded = values;
   }
   return GGML_STATUS_SUCCESS;
 }
@@ -109,17 +137,20 @@ ggml_guid_t guid() {
   return &guid;
 }
 
-void set_threads(ggml_backend_t backend, int threads) { product_of(backend).set_threads(threads); }
+void set_threads(ggml_backend_t backend, int threads) {
+  work_of(backend).product.set_threads(threads);
+  work_of(backend).attention.set_threads(threads);
+}
 
 ggml_backend_t init_backend(ggml_backend_dev_t device, const char*) {
   ggml_backend_i functions = {};
   functions.get_name = [](ggml_backend_t) { return name; };
   functions.free = [](ggml_backend_t backend) {
-    delete &product_of(backend);
+    delete &work_of(backend);
     delete backend;
   };
   functions.graph_compute = compute;
-  return new ggml_backend{guid(), functions, device, new PackedProduct};
+  return new ggml_backend{guid(), functions, device, new Work};
 }
 
 void get_memory(ggml_backend_dev_t, size_t* free, size_t* total) { *free = *total = 0; }
@@ -152,7 +183,7 @@ ggml_backend_dev_t device(ggml_backend_reg_t reg, size_t) {
       return ggml_backend_cpu_buffer_from_ptr(data, size);
     };
     made.iface.supports_op = [](ggml_backend_dev_t, const ggml_tensor* node) {
-      return takes_no_work(node) || takes_product(node);
+      return takes_no_work(node) || takes_product(node) || takes_attention(node);
     };
     made.iface.supports_buft = [](ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
       return ggml_backend_buft_is_host(type);
@@ -170,7 +201,7 @@ void* function(ggml_backend_reg_t, const char* wanted) {
 
 }  // namespace
 
-void register_gemm_device() {
+void register_accel_device() {
   static ggml_backend_reg reg = [] {
     ggml_backend_reg made = {};
     made.api_version = GGML_BACKEND_API_VERSION;
