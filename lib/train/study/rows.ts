@@ -21,7 +21,7 @@ import { orderedPairs, preferencePairs } from "../reward_examples.js";
 import type { RftCounts, RftOptions } from "../rft.js";
 import type { RlItem } from "../rl_items.js";
 import type { TaskItem } from "../tasks/task.js";
-import { type Figures, type Judged, judgeAll, singleAuc, voteAccuracy } from "./figures.js";
+import { type Figures, gain, type Judged, judgeAll, singleAuc, voteAccuracy } from "./figures.js";
 
 export interface StudyOptions extends StageOptions {
   /** Folder of the shipped judge. */
@@ -32,8 +32,6 @@ export interface StudyOptions extends StageOptions {
 
 export interface RowResult {
   figures: Figures;
-  /** Areas under the ROC curve, for single responses. */
-  auc?: Record<string, number | null>;
   counts?: RftCounts;
   n: number;
 }
@@ -69,19 +67,20 @@ async function measureGrm(
   const items = heldOutItems(options.items);
   const greedy = await collect(await grmOver(model, { ...asked, temperature: 0 }), items, options);
   const judged = await collect(await grmOver(model, { ...asked, k: Math.max(...ks) }), items, options);
-  return { greedy: voteAccuracy(greedy, 1), ...voted(judged, ks) };
+  return { greedy: voteAccuracy(greedy, { k: 1 }), ...voted(judged, ks) };
 }
 
 function voted(judged: readonly Judged[], ks: readonly number[]): Figures {
-  return Object.fromEntries(ks.map((k) => [`@${k}`, voteAccuracy(judged, k)]));
+  return Object.fromEntries(ks.map((k) => [`@${k}`, voteAccuracy(judged, { k })]));
 }
 
 /** Voting over the samples that a meta RM ranks highest: half of them, a quarter, the best one. */
 function metaVoted(judged: readonly Judged[], ks: readonly number[]): Figures {
   const figures: Figures = {};
   for (const k of ks) {
-    figures[`meta @${k}`] = voteAccuracy(judged, k, k / 2);
-    for (const kMeta of [k / 4, 1]) figures[`meta @${k} of ${kMeta}`] = voteAccuracy(judged, k, kMeta);
+    figures[`meta @${k}`] = voteAccuracy(judged, { k, kMeta: k / 2 });
+    figures[`meta @${k} less @${k}`] = gain(judged, { k, kMeta: k / 2 }, { k });
+    for (const kMeta of [k / 4, 1]) figures[`meta @${k} of ${kMeta}`] = voteAccuracy(judged, { k, kMeta });
   }
   return figures;
 }
@@ -96,7 +95,7 @@ async function defaultJudge(options: StudyOptions): Promise<RowResult> {
   const greedy = await collect(await grmOver(model, { temperature: 0 }), items, options);
   const judged = await collect(await grmOver(model, shippedVote), items, options);
   const figures = {
-    greedy: voteAccuracy(greedy, 1),
+    greedy: voteAccuracy(greedy, { k: 1 }),
     ...voted(judged, [1, 8, 32]),
     ...metaVoted(judged, [8, 32]),
   };
@@ -175,7 +174,7 @@ async function pairwiseJudge(options: StudyOptions): Promise<RowResult> {
   const kind = findJudgeKind("token-probability");
   const judge = await kind.load({ model: path, template, meta: null }, { ...judging, k: 8 });
   const judged = await collect(judge, heldOutItems(options.items), options);
-  figures["probability @8"] = voteAccuracy(judged, 8);
+  figures["probability @8"] = voteAccuracy(judged, { k: 8 });
   return { figures, counts, n: options.items };
 }
 
@@ -281,7 +280,10 @@ async function semiScalar(options: StudyOptions): Promise<RowResult> {
   });
   const judged = await headJudged("semi-scalar", path, 8, options);
   return {
-    figures: { "@1": voteAccuracy(judged, 1, 1, "mean"), "@8": voteAccuracy(judged, 8, 8, "mean") },
+    figures: {
+      "@1": voteAccuracy(judged, { k: 1, aggregate: "mean" }),
+      "@8": voteAccuracy(judged, { k: 8, aggregate: "mean" }),
+    },
     n: options.items,
   };
 }
@@ -292,7 +294,7 @@ async function headJudged(kind: string, path: string, k: number, options: StudyO
 }
 
 async function headAccuracy(kind: string, path: string, k: number, options: StudyOptions): Promise<Accuracy> {
-  return voteAccuracy(await headJudged(kind, path, k, options), k);
+  return voteAccuracy(await headJudged(kind, path, k, options), { k });
 }
 
 /** Lists of three and four responses, in one prompt and as all their pairs. */
@@ -307,8 +309,8 @@ async function listInput(options: StudyOptions): Promise<RowResult> {
     options,
   );
   const figures: Figures = {};
-  for (const k of ks) figures[`list @${k}`] = voteAccuracy(lists, k);
-  for (const k of ks) figures[`pairs @${k}`] = voteAccuracy(pairs, k);
+  for (const k of ks) figures[`list @${k}`] = voteAccuracy(lists, { k });
+  for (const k of ks) figures[`pairs @${k}`] = voteAccuracy(pairs, { k });
   return { figures, n: items.length };
 }
 
@@ -317,9 +319,9 @@ async function singleInput(options: StudyOptions): Promise<RowResult> {
   const { temperature } = defaultRecipe;
   const greedy = await collect(await grmOver(shipped(options), { temperature: 0 }), items, options);
   const sampled = await collect(await grmOver(shipped(options), { temperature, k: 32 }), items, options);
-  const auc: Record<string, number | null> = { greedy: singleAuc(greedy, 1) };
-  for (const k of [1, 8, 32]) auc[`@${k}`] = singleAuc(sampled, k);
-  return { figures: {}, auc, n: items.length };
+  const figures: Figures = { "ROC-AUC greedy": singleAuc(greedy, 1) };
+  for (const k of [1, 8, 32]) figures[`ROC-AUC @${k}`] = singleAuc(sampled, k);
+  return { figures, n: items.length };
 }
 
 const stages: readonly Row[] = [

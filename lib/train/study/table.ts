@@ -17,12 +17,7 @@ export interface Measured {
 export function studyTable(measured: readonly Measured[], about: string): string {
   const lines = ["# What was measured", "", about, ""];
   for (const [group, title] of Object.entries(groups)) {
-    lines.push(
-      `## ${title}`,
-      "",
-      "| judge | figure | accuracy | 95 % interval | n |",
-      "|---|---|---|---|---|",
-    );
+    lines.push(`## ${title}`, "", "| judge | figure | value | 95 % interval | n |", "|---|---|---|---|---|");
     for (const { row, result } of measured) if (row.group === group) lines.push(...linesOf(row, result));
     lines.push("");
   }
@@ -47,12 +42,7 @@ export function studyTable(measured: readonly Measured[], about: string): string
 
 function linesOf({ title }: Row, result: RowResult | undefined): string[] {
   if (result === undefined) return [`| ${title} | not measured yet | | | |`];
-  const { figures, auc = {}, n } = result;
-  const accuracies = Object.entries(figures).map(([name, figure]) => line(title, name, figure));
-  const areas = Object.entries(auc).map(([name, area]) => {
-    return `| ${title} | ROC-AUC ${name} | ${area === null ? "none" : area.toFixed(3)} | | ${n} |`;
-  });
-  return [...accuracies, ...areas];
+  return Object.entries(result.figures).map(([name, figure]) => line(title, name, figure));
 }
 
 function line(title: string, name: string, { accuracy, ci, n }: Accuracy): string {
