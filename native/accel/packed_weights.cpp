@@ -15,7 +15,6 @@ namespace spct {
 
 namespace {
 
-constexpr int64_t usual_least_rows = 8;
 constexpr int64_t too_few_values = 1 << 16;  // it takes longer to begin such a product than to compute it
 
 // One answer for each shape in a process, so that its engines compute alike.
@@ -38,7 +37,7 @@ PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, con
   size_t bytes = 0;
   for (const ggml_tensor* weight : weights) {
     if (!PackedMatrix::accepts(weight)) continue;
-    const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : usual_least_rows;
+    const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : options.least_rows;
     if (least == 0) continue;
     chosen.emplace_back(weight, least);
     bytes += PackedMatrix::bytes_for(weight);

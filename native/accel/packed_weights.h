@@ -27,8 +27,9 @@ void register_accel_device();
 struct PackingOptions {
   int threads = 1;
   // Whether only those weights are packed whose products were measured to be faster, on this thread and at once. The
-  // first measurement of a shape in a process holds for all later ones. Otherwise all are, for 8 rows and more.
+  // first measurement of a shape in a process holds for all later ones. Otherwise all are, for `least_rows` and more.
   bool measure = true;
+  int64_t least_rows = 8;
   size_t most_bytes = SIZE_MAX;  // nothing is packed when all copies together would take more
 };
 

@@ -131,10 +131,10 @@ const char* type_name(enum ggml_backend_dev_type type) {
   }
 }
 
-llama_flash_attn_type default_flash_attention(const llama_model* model, const ModelOptions& options) {
+llama_flash_attn_type default_flash_attention(const llama_model* model, const ModelOptions& options, bool packed) {
   if (uses_gpu(options.gpu_layers)) return LLAMA_FLASH_ATTN_TYPE_AUTO;
-  // The CPU's flash attention goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
-  if (is_tiny(model)) return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  // llama.cpp's own goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
+  if (is_tiny(model) && !packed) return LLAMA_FLASH_ATTN_TYPE_DISABLED;
   // AUTO would do without where the device of packed weights takes the attention of the CPU's layers.
   return LLAMA_FLASH_ATTN_TYPE_ENABLED;
 }
@@ -207,10 +207,13 @@ void LlamaModel::pack(const ModelOptions& options) {
   info_.gemm = support.description;
   const bool automatic = options.packing == Packing::automatic;
   if (options.packing == Packing::off || !support.available || updatable_) return;
-  if (automatic && (is_tiny(model_.get()) || uses_gpu(options.gpu_layers))) return;
+  if (automatic && uses_gpu(options.gpu_layers)) return;
+  const bool tiny = is_tiny(model_.get());
   PackingOptions packing;
   packing.threads = info_.threads;
-  packing.measure = automatic;
+  packing.measure = automatic && !tiny;
+  // Most of a very small model's time goes into attention, which the copies' device shortens for any number of rows.
+  if (tiny) packing.least_rows = 1;
   if (automatic) packing.most_bytes = memory_bytes() / 2;
   packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
   info_.packed_bytes = static_cast<int64_t>(packed_->bytes());
@@ -229,7 +232,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
   params.kv_unified = true;
   params.no_perf = true;
   switch (options.flash_attention) {
-    case FlashAttention::automatic: params.flash_attn_type = default_flash_attention(model_.get(), options); break;
+    case FlashAttention::automatic: params.flash_attn_type = default_flash_attention(model_.get(), options, info_.packed_matrices > 0); break;
     case FlashAttention::on: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED; break;
     case FlashAttention::off: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; break;
   }
