@@ -232,7 +232,9 @@ void LlamaModel::make_context(const ModelOptions& options) {
   params.kv_unified = true;
   params.no_perf = true;
   switch (options.flash_attention) {
-    case FlashAttention::automatic: params.flash_attn_type = default_flash_attention(model_.get(), options, info_.packed_matrices > 0); break;
+    case FlashAttention::automatic:
+      params.flash_attn_type = default_flash_attention(model_.get(), options, info_.packed_matrices > 0);
+      break;
     case FlashAttention::on: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED; break;
     case FlashAttention::off: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; break;
   }
