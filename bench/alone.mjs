@@ -44,11 +44,21 @@ export async function busyCoreCases(setting, workload, limits, policies) {
   const contenders = {};
   for (const policy of policies) {
     const spct = await setting.spct({ contextTokens }, waiting[policy]);
-    contenders[`${policy} alone`] = async (seed) => spct.judge(await work(seed));
+    spct.pause();
+    const alone = async (seed) => {
+      const asked = await work(seed);
+      spct.resume();
+      try {
+        return await spct.judge(asked);
+      } finally {
+        spct.pause();
+      }
+    };
+    contenders[`${policy} alone`] = alone;
     contenders[`${policy} beside`] = async (seed) => {
       const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);
       try {
-        return await spct.judge(await work(seed));
+        return await alone(seed);
       } finally {
         neighbour.kill("SIGKILL");
       }

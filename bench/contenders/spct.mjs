@@ -36,6 +36,14 @@ export class Spct {
     return this.#child.call("decode", argument);
   }
 
+  pause() {
+    this.#child.pause();
+  }
+
+  resume() {
+    this.#child.resume();
+  }
+
   stop() {
     this.#child.stop();
   }
