@@ -74,7 +74,8 @@ const chosen = (...some) => some.some((part) => parts.includes(part));
 if (chosen("judging", "decoding", "growth")) buildPeers();
 const started = new Date();
 const folder = join("runs", `bench-${started.toISOString().replace(/[:.]/g, "-")}`);
-mkdirSync(folder, { recursive: true });
+const places = values.docs === undefined ? [folder] : [folder, values.docs];
+for (const place of places) mkdirSync(place, { recursive: true });
 const loadBefore = loadavg()[0];
 const say = (text) => console.error(`bench: ${Math.round((Date.now() - started) / 1000)} s, ${text}`);
 const record = (measured) =>
@@ -160,7 +161,7 @@ const results = {
 };
 writeFileSync(join(folder, "results.json"), JSON.stringify(results, null, 2));
 const against = cases.filter(({ unit }) => unit === undefined);
-for (const place of values.docs === undefined ? [folder] : [folder, values.docs]) {
+for (const place of places) {
   writeFileSync(join(place, "benchmarks-peers.md"), markdownOf(results));
   if (against.length > 0) writeFileSync(join(place, "peers.svg"), await drawPeers(against));
   if (growth.length > 0) writeFileSync(join(place, "growth.svg"), await drawGrowth(growth));
