@@ -55,9 +55,9 @@ int main(int argc, char** argv) {
             ours.push_back(microseconds(shared));
             ratios.push_back(theirs.back() / ours.back());
           }
-          std::printf("| %d | %d of %d | %d | %d | %d | %.0f | %.0f | %.2f (%.2f - %.2f) |\n", (int)rows, (int)heads.heads,
-                      (int)heads.kv_heads, (int)heads.width, (int)prefix, (int)own, at(theirs, 0.5), at(ours, 0.5),
-                      at(ratios, 0.5), at(ratios, 0), at(ratios, 1));
+          std::printf("| %d | %d of %d | %d | %d | %d | %.0f | %.0f | %.2f (%.2f - %.2f) |\n", (int)rows,
+                      (int)heads.heads, (int)heads.kv_heads, (int)heads.width, (int)prefix, (int)own, at(theirs, 0.5),
+                      at(ours, 0.5), at(ratios, 0.5), at(ratios, 0), at(ratios, 1));
         }
       }
     }

@@ -1,5 +1,6 @@
-// Compiled for AVX-512 F, BW, DQ and VL, called only where the processor has them. The query vectors lie in the lanes of SIMD
-// vectors, so that maxima, sums and weights of the softmax are element-wise and only queries and results are transposed.
+// Compiled for AVX-512 F, BW, DQ and VL, called only where the processor has them. The query vectors lie in the lanes
+// of SIMD vectors, so that maxima, sums and weights of the softmax are element-wise and only queries and results are
+// transposed.
 #include "accel/attention_kernel.h"
 
 #include <immintrin.h>
@@ -13,8 +14,8 @@ constexpr int64_t width = attention_vector;
 constexpr int64_t block = attention_block;
 constexpr int64_t vectors = lanes / width;
 
-// A block is multiplied with the vector's lanes at once when they see at least one in so many of its cells; one lane after
-// the other takes about as long then.
+// A block is multiplied with the vector's lanes at once when they see at least one in so many of its cells; one lane
+// after the other takes about as long then.
 constexpr int64_t dense_share = 4;
 
 struct Scratch {
@@ -251,7 +252,8 @@ void attend(const AttentionShape& shape, const AttentionTask& given, float* scra
     task.visible[lane] = task.visible[task.lanes - 1];
   }
   for (int64_t d = 0; d < shape.key_width; ++d) {
-    for (int64_t lane = 0; lane < used * width; ++lane) work.query[d * lanes + lane] = task.query[lane][d] * shape.scale;
+    for (int64_t lane = 0; lane < used * width; ++lane)
+      work.query[d * lanes + lane] = task.query[lane][d] * shape.scale;
   }
   for (int64_t i = 0; i < shape.value_width * lanes; ++i) work.out[i] = 0;
   for (int64_t lane = 0; lane < lanes; ++lane) {

@@ -36,8 +36,8 @@ bool SharedAttention::accepts(const ggml_tensor* node) {
   }
   const bool types = query->type == GGML_TYPE_F32 && keys->type == GGML_TYPE_F16 && values->type == GGML_TYPE_F16 &&
                      mask->type == GGML_TYPE_F16;
-  const bool heads = keys->ne[2] == values->ne[2] && query->ne[2] % keys->ne[2] == 0 &&
-                     query->ne[2] / keys->ne[2] <= attention_lanes;
+  const bool heads =
+      keys->ne[2] == values->ne[2] && query->ne[2] % keys->ne[2] == 0 && query->ne[2] / keys->ne[2] <= attention_lanes;
   const bool hides_only = parameter(node, 1) == 0 && mask->ne[2] == 1 && is_one_stream(mask) &&
                           mask->ne[0] >= keys->ne[1] && mask->ne[1] >= query->ne[1];
   return types && heads && hides_only && ggml_is_contiguous(node);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Attention of rows that share cells, over a cache as llama.cpp lays it out, on the devices that ggml's scheduler chooses.
+// Attention of rows that share cells, over a cache as llama.cpp lays it out, on the devices that ggml's scheduler
+// chooses.
 
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
@@ -24,8 +25,8 @@ struct AttentionSizes {
   float softcap = 0;
 };
 
-// What rows see, [rows][cells]: the `prefix` first cells or the `prefix` after them, in turn, and of the rest every row its own,
-// as samples of two orderings do. The last row sees nothing.
+// What rows see, [rows][cells]: the `prefix` first cells or the `prefix` after them, in turn, and of the rest every row
+// its own, as samples of two orderings do. The last row sees nothing.
 inline std::vector<float> samples_mask(const AttentionSizes& sizes, int64_t prefix) {
   std::vector<float> mask(sizes.rows * sizes.cells, hidden_cell);
   for (int64_t row = 0; row + 1 < sizes.rows; ++row) {

@@ -79,9 +79,9 @@ double error(const AttentionCase& attention, const Result& result, const std::ve
 }
 
 void is_accurate() {
-  const AttentionSizes all[] = {{32, 768, 64, 8, 4},      {33, 700, 128, 8, 2},     {9, 64, 32, 4, 4},
-                                {70, 300, 16, 6, 2},      {8, 4096, 256, 2, 1},     {64, 1000, 64, 14, 2},
-                                {100, 130, 48, 3, 1},     {12, 40, 64, 24, 1},      {32, 768, 64, 8, 4, 5.0},
+  const AttentionSizes all[] = {{32, 768, 64, 8, 4},      {33, 700, 128, 8, 2}, {9, 64, 32, 4, 4},
+                                {70, 300, 16, 6, 2},      {8, 4096, 256, 2, 1}, {64, 1000, 64, 14, 2},
+                                {100, 130, 48, 3, 1},     {12, 40, 64, 24, 1},  {32, 768, 64, 8, 4, 5.0},
                                 {20, 512, 96, 5, 1, 50.0}};
   for (const AttentionSizes& sizes : all) {
     for (const auto& mask : {samples_mask(sizes, sizes.cells / 3), causal_mask(sizes), random_mask(sizes)}) {
