@@ -181,6 +181,9 @@ void only_claimed_products_are_taken() {
     CHECK(ggml_backend_dev_supports_op(device(), exact));
     ggml_prec_set_acc(exact, GGML_PREC_F32);
     CHECK(!ggml_backend_dev_supports_op(device(), exact));
+    ggml_tensor* unrounded = ggml_mul_mat(context.get(), first.tensor, rows);
+    CHECK(ggml_prec_set_src(unrounded, GGML_PREC_F32, 1));
+    CHECK(!ggml_backend_dev_supports_op(device(), unrounded));
     CHECK(!ggml_backend_dev_supports_op(device(), ggml_tanh(context.get(), rows)));
   }
   const Run after(first, second, 16, 1, values);
