@@ -135,6 +135,8 @@ size_t PackedMatrix::bytes_for(const ggml_tensor* weight) {
   return best_layout(weight->ne[1], weight->ne[0], packed_type(weight)).get_size();
 }
 
+const void* PackedMatrix::data() const { return memory_->packed.get_data_handle(); }
+
 size_t PackedMatrix::bytes() const { return memory_->packed.get_desc().get_size(); }
 
 struct PackedProduct::Shapes {

@@ -23,6 +23,7 @@ class PackedMatrix {
 
   int64_t rows() const { return rows_; }        // N
   int64_t columns() const { return columns_; }  // K
+  const void* data() const;
   size_t bytes() const;
   // What a copy of the whole weight would take.
   static size_t bytes_for(const ggml_tensor* weight);
