@@ -204,6 +204,7 @@ void* function(ggml_backend_reg_t, const char* wanted) {
 }  // namespace
 
 void register_accel_device() {
+  if (!gemm_support().available) return;
   static ggml_backend_reg reg = [] {
     ggml_backend_reg made = {};
     made.api_version = GGML_BACKEND_API_VERSION;

@@ -1,5 +1,6 @@
 #include "accel/packed_matrix.h"
 
+#include <ggml-backend.h>
 #include <ggml.h>
 #include <omp.h>
 
@@ -34,6 +35,14 @@ bool multiplies_bf16() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
   return (isa & bf16) == bf16;
+}
+
+size_t count_gpus() {
+  size_t count = 0;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    if (ggml_backend_dev_type(ggml_backend_dev_get(i)) == GGML_BACKEND_DEVICE_TYPE_GPU) ++count;
+  }
+  return count;
 }
 
 bool is_quantized_or_bf16(const ggml_tensor* weight) {
@@ -88,8 +97,10 @@ GemmSupport gemm_support() {
   const dnnl_version_t* version = dnnl_version();
   const std::string name = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
                            std::to_string(version->patch);
-  if (multiplies_bf16()) return {true, name + ", bf16"};
-  return {false, name + ", but this CPU has no AVX512_BF16 or AMX"};
+  if (!multiplies_bf16()) return {false, name + ", but this CPU has no AVX512_BF16 or AMX"};
+  // With one more kind of device llama.cpp would not let several GPUs work on different batches at once.
+  if (count_gpus() > 1) return {false, name + ", but not beside several GPUs"};
+  return {true, name + ", bf16"};
 }
 
 struct PackedMatrix::Memory {

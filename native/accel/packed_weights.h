@@ -20,8 +20,9 @@ struct GemmSupport {
 GemmSupport gemm_support();
 
 // Makes the products known to ggml as a device of type "accel" that works in the CPU's memory. It takes the products of
-// packed weights, the attention of their models and nothing else, so other models of the process do not meet it. Before
-// the first model is loaded.
+// packed weights, the attention of their models and nothing else, so other models of the process do not meet it.
+// Without gemm_support() there is no such device. Before the first model is loaded, as ggml's list of devices may not
+// be read while it grows.
 void register_accel_device();
 
 struct PackingOptions {

@@ -1,4 +1,5 @@
 // Products with packed weights against sums in double precision and against ggml's own, and who is given which product.
+#include <ggml-backend-impl.h>
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
 #include <ggml.h>
@@ -232,20 +233,44 @@ void only_what_is_faster_is_packed() {
   CHECK(none.count() == 0 && none.bytes() == 0 && none.least_rows() == 0);
 }
 
+ggml_backend_reg_t two_gpus() {
+  static ggml_backend_device gpus[2];
+  for (ggml_backend_device& gpu : gpus) {
+    gpu.iface.get_name = gpu.iface.get_description = [](ggml_backend_dev_t) { return "a GPU"; };
+    gpu.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; };
+  }
+  static ggml_backend_reg reg = {};
+  reg.api_version = GGML_BACKEND_API_VERSION;
+  reg.iface.get_name = [](ggml_backend_reg_t) { return "GPUs"; };
+  reg.iface.get_device_count = [](ggml_backend_reg_t) { return size_t{2}; };
+  reg.iface.get_device = [](ggml_backend_reg_t, size_t index) { return &gpus[index]; };
+  return &reg;
+}
+
+void nothing_is_packed_beside_several_gpus() {
+  const Weight weight(GGML_TYPE_F32, 64, 64, 1);
+  CHECK(PackedWeights({weight.tensor}, all_on(1)).count() == 1);
+  ggml_backend_register(two_gpus());
+  CHECK(!gemm_support().available);
+  CHECK(PackedWeights({weight.tensor}, all_on(1)).count() == 0);
+}
+
 }  // namespace
 
 int main() {
   const GemmSupport support = gemm_support();
   std::printf("%s\n", support.description.c_str());
+  register_accel_device();
+  CHECK((device() != nullptr) == support.available);
   if (!support.available) {
     CHECK(PackedWeights({Weight(GGML_TYPE_F32, 64, 64, 1).tensor}, all_on(1)).count() == 0);
     return check_result() == 0 ? 77 : 1;
   }
-  register_accel_device();
   products_are_accurate();
   threads_give_the_same();
   only_claimed_products_are_taken();
   weights_of_both_kinds_share_rows();
   only_what_is_faster_is_packed();
+  nothing_is_packed_beside_several_gpus();
   return check_result();
 }
