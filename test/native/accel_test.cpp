@@ -233,6 +233,34 @@ void only_what_is_faster_is_packed() {
   CHECK(none.count() == 0 && none.bytes() == 0 && none.least_rows() == 0);
 }
 
+void measured_products_are_right() {
+  constexpr int64_t rows = 256, columns = 256, most_rows = 32;
+  const Weight weight(GGML_TYPE_Q8_0, rows, columns, 1), second(GGML_TYPE_F32, 64, rows, 2);
+  PackingOptions options;
+  options.threads = 2;
+  const PackedWeights packed({weight.tensor}, options);
+  const int64_t least = packed.least_rows();
+  std::printf("faster from %d rows on\n", static_cast<int>(least));
+  CHECK(least == 0 || least == 4 || least == 8 || least == 16 || least == 32);
+  CHECK(packed.count() == (least == 0 ? 0 : 1));
+  const std::vector<float> values = noise(most_rows * columns, 3);
+  const Run run(weight, second, most_rows, 2, values);
+  CHECK((run.splits > 1) == (least > 0));
+  CHECK(distance(run.product, in_double(weight, values, most_rows)) < 6e-3);
+}
+
+// A weight without values can be asked about only while nobody multiplies with it.
+void a_shape_is_measured_once() {
+  const Weight weight(GGML_TYPE_Q8_0, 256, 512, 1);
+  PackingOptions options;
+  const PackedWeights first({weight.tensor}, options), second({weight.tensor}, options);
+  CHECK(first.least_rows() == second.least_rows());
+  const Context context = new_context();
+  const ggml_tensor* without_values = ggml_new_tensor_2d(context.get(), GGML_TYPE_Q8_0, 512, 256);
+  options.most_bytes = 0;
+  CHECK(PackedWeights({without_values}, options).count() == 0);
+}
+
 ggml_backend_reg_t two_gpus() {
   static ggml_backend_device gpus[2];
   for (ggml_backend_device& gpu : gpus) {
@@ -271,6 +299,8 @@ int main() {
   only_claimed_products_are_taken();
   weights_of_both_kinds_share_rows();
   only_what_is_faster_is_packed();
+  measured_products_are_right();
+  a_shape_is_measured_once();
   nothing_is_packed_beside_several_gpus();
   return check_result();
 }
