@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "accel/packed_weights.h"
-#include "error.h"
 
 namespace spct {
 
@@ -119,24 +118,19 @@ PackedMatrix::PackedMatrix(const ggml_tensor* weight, int64_t rows, int threads)
   omp_set_num_threads(threads);
   const DataType type = packed_type(weight);
   dnnl::stream stream(cpu());
-  try {
-    const memory::desc layout = best_layout(rows_, columns_, type);
-    memory_ = std::make_unique<Memory>(Memory{memory(layout, cpu()), type});
-    const int64_t at_once = std::max(row_block, values_at_once / columns_ / row_block * row_block);
-    std::vector<float> values(std::min(at_once, rows_) * columns_);
-    for (int64_t row = 0; row < rows_; row += at_once) {
-      const int64_t count = std::min(at_once, rows_ - row);
+  const memory::desc layout = best_layout(rows_, columns_, type);
+  memory_ = std::make_unique<Memory>(Memory{memory(layout, cpu()), type});
+  const int64_t at_once = std::max(row_block, values_at_once / columns_ / row_block * row_block);
+  std::vector<float> values(std::min(at_once, rows_) * columns_);
+  for (int64_t row = 0; row < rows_; row += at_once) {
+    const int64_t count = std::min(at_once, rows_ - row);
 #pragma omp parallel for num_threads(threads)
-      for (int64_t i = 0; i < count; ++i) to_float(weight, row + i, values.data() + i * columns_);
-      const memory::desc part({columns_, count}, DataType::f32, memory::dims{1, columns_});
-      memory from(part, cpu(), values.data());
-      memory to(layout.submemory_desc({columns_, count}, {0, row}), cpu(), memory_->packed.get_data_handle());
-      dnnl::reorder(from, to).execute(stream, from, to);
-      stream.wait();
-    }
-  } catch (const std::exception& error) {
-    throw Error("OUT_OF_MEMORY",
-                std::string("the packed copy of ") + weight->name + " could not be made: " + error.what());
+    for (int64_t i = 0; i < count; ++i) to_float(weight, row + i, values.data() + i * columns_);
+    const memory::desc part({columns_, count}, DataType::f32, memory::dims{1, columns_});
+    memory from(part, cpu(), values.data());
+    memory to(layout.submemory_desc({columns_, count}, {0, row}), cpu(), memory_->packed.get_data_handle());
+    dnnl::reorder(from, to).execute(stream, from, to);
+    stream.wait();
   }
 }
 

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
 #include <tuple>
 
 #include "accel/accel_device.h"
 #include "accel/gemm_race.h"
 #include "accel/packed_matrix.h"
+#include "error.h"
 
 namespace spct {
 
@@ -34,6 +38,17 @@ int64_t measured_least_rows(const ggml_tensor* weight, int threads) {
 }  // namespace
 
 PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
+  try {
+    pack(weights, options);
+  } catch (const dnnl::error& error) {
+    const char* code = error.status == dnnl_out_of_memory ? "OUT_OF_MEMORY" : "PACKING_FAILED";
+    throw Error(code, std::string("the weights could not be packed: ") + error.what());
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", "the weights could not be packed: there is not enough memory");
+  }
+}
+
+void PackedWeights::pack(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
   std::vector<std::pair<const ggml_tensor*, int64_t>> chosen;
   size_t bytes = 0;
   for (const ggml_tensor* weight : weights) {

@@ -37,7 +37,8 @@ struct PackingOptions {
 // with the copies; they must end first. Weights are matrices in host memory and must not change.
 class PackedWeights {
  public:
-  // Throws Error OUT_OF_MEMORY. Without gemm_support() nothing is packed.
+  // Throws Error OUT_OF_MEMORY, or PACKING_FAILED where oneDNN fails for another reason. Without gemm_support() nothing
+  // is packed.
   PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
   ~PackedWeights();
   PackedWeights(const PackedWeights&) = delete;
@@ -49,6 +50,8 @@ class PackedWeights {
   int64_t least_rows() const { return least_rows_; }
 
  private:
+  void pack(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
+
   std::vector<std::unique_ptr<GemmClaim>> claims_;
   size_t bytes_ = 0;
   int64_t least_rows_ = 0;

@@ -212,7 +212,13 @@ void LlamaModel::pack(const ModelOptions& options) {
   packing.threads = info_.threads;
   packing.measure = automatic;
   if (automatic) packing.most_bytes = memory_bytes() / 2;
-  packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
+  try {
+    packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
+  } catch (const Error& error) {
+    if (!automatic) throw;
+    info_.gemm += std::string(", but ") + error.what();
+    return;
+  }
   info_.packed_bytes = static_cast<int64_t>(packed_->bytes());
   info_.packed_matrices = static_cast<int32_t>(packed_->count());
   info_.packed_least_rows = static_cast<int32_t>(packed_->least_rows());

@@ -249,6 +249,17 @@ void measured_products_are_right() {
   CHECK(distance(run.product, in_double(weight, values, most_rows)) < 6e-3);
 }
 
+void copies_that_no_memory_holds_are_an_error() {
+  const Context context = new_context();
+  const ggml_tensor* endless = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, int64_t{1} << 20, int64_t{1} << 30);
+  try {
+    const PackedWeights packed({endless}, all_on(1));
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.code() == "OUT_OF_MEMORY");
+  }
+}
+
 // A weight without values can be asked about only while nobody multiplies with it.
 void a_shape_is_measured_once() {
   const Weight weight(GGML_TYPE_Q8_0, 256, 512, 1);
@@ -300,6 +311,7 @@ int main() {
   weights_of_both_kinds_share_rows();
   only_what_is_faster_is_packed();
   measured_products_are_right();
+  copies_that_no_memory_holds_are_an_error();
   a_shape_is_measured_once();
   nothing_is_packed_beside_several_gpus();
   return check_result();
