@@ -219,6 +219,9 @@ void LlamaModel::pack(const ModelOptions& options) {
     info_.gemm += std::string(", but ") + error.what();
     return;
   }
+  if (!automatic && packed_->count() == 0) {
+    throw Error("PACKING_UNAVAILABLE", "weights cannot be packed: none of the model's lies in the CPU's memory");
+  }
   info_.packed_bytes = static_cast<int64_t>(packed_->bytes());
   info_.packed_matrices = static_cast<int32_t>(packed_->count());
   info_.packed_least_rows = static_cast<int32_t>(packed_->least_rows());
