@@ -9,7 +9,10 @@ export async function listCase(setting, workload) {
   const { orderings, k, maxTokens } = workload;
   const work = await setting.work(workload, 1, pure);
   const longest = Math.max(...work.prompts.map((prompt) => prompt.length));
-  const spct = await setting.spct({ contextTokens: roundUp(orderings * longest + k * maxTokens) });
+  const spct = await setting.spct({
+    contextTokens: roundUp(orderings * longest + k * maxTokens),
+    packedWeights: "off",
+  });
   const { promptTokens, promptTokensComputed, seconds } = await spct.judge(work);
   setting.stop();
   const ratio = promptTokens / promptTokensComputed;
@@ -43,12 +46,22 @@ export async function busyCoreCases(setting, workload, limits, policies) {
   const contextTokens = roundUp(orderings * longest + k * maxTokens);
   const contenders = {};
   for (const policy of policies) {
-    const spct = await setting.spct({ contextTokens }, waiting[policy]);
-    contenders[`${policy} alone`] = async (seed) => spct.judge(await work(seed));
+    const spct = await setting.spct({ contextTokens, packedWeights: "off" }, waiting[policy]);
+    spct.pause();
+    const alone = async (seed) => {
+      const asked = await work(seed);
+      spct.resume();
+      try {
+        return await spct.judge(asked);
+      } finally {
+        spct.pause();
+      }
+    };
+    contenders[`${policy} alone`] = alone;
     contenders[`${policy} beside`] = async (seed) => {
       const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);
       try {
-        return await spct.judge(await work(seed));
+        return await alone(seed);
       } finally {
         neighbour.kill("SIGKILL");
       }

@@ -41,8 +41,9 @@ export async function decodingCases(setting, workload, machine, limits) {
   );
   setting.stop();
 
-  const step = spreadOf(steps[packings.at(-1).spct]);
   const common = { shape };
+  const size = { rows: k, prompt: prompt.length, maxTokens };
+  const times = shareTimes(setting, k);
   const beside = ({ spct, suffix }) => {
     const { seconds, ...ratio } = compared(steps.batched, steps[spct]);
     return {
@@ -53,42 +54,61 @@ export async function decodingCases(setting, workload, machine, limits) {
       millisecondsPerStep: { spct: seconds.spct, peer: seconds.peer },
     };
   };
-  return [
-    ...packings.map(beside),
-    { ...common, ...rooflineCase(setting, { rows: k, prompt: prompt.length, maxTokens }, step, machine) },
-    ...shareCases(setting, k, step).map((share) => ({ ...common, ...share })),
-  ];
+  const within = (packing) => {
+    const step = spreadOf(steps[packing.spct]);
+    return [
+      rooflineCase(setting, packing, size, step, machine),
+      ...shareCases(setting, packing, k, step, times),
+    ].map((one) => ({ ...common, ...one }));
+  };
+  return [...packings.map(beside), ...packings.flatMap(within)];
 }
 
-function rooflineCase({ shape, type }, { rows, prompt, maxTokens }, step, machine) {
+/** The type in which weights of a type are multiplied. */
+function multipliedType(type, packedWeights) {
+  if (packedWeights === "off") return type;
+  return ["f32", "f16"].includes(type) ? "f32" : "bf16";
+}
+
+function rooflineCase(
+  { shape, type },
+  { packedWeights, suffix },
+  { rows, prompt, maxTokens },
+  step,
+  machine,
+) {
   const visible = prompt + maxTokens / 2;
-  const cost = stepCost(shapes[shape], type, { rows, cells: prompt + (rows * maxTokens) / 2, visible });
+  const multiplied = multipliedType(type, packedWeights);
+  const cost = stepCost(shapes[shape], multiplied, { rows, cells: prompt + (rows * maxTokens) / 2, visible });
   const { f32, bf16 = f32, int8 = f32 } = machine.vectorOperationsPerSecond;
-  const flopsPerSecond = { f32, f16: f32, bf16 }[type] ?? int8;
+  const flopsPerSecond = { f32, f16: f32, bf16 }[multiplied] ?? int8;
   const bytesPerSecond = Math.max(machine.triadBytesPerSecond, machine.readBytesPerSecond);
   const least = 1000 * leastSeconds(cost, { bytesPerSecond, flopsPerSecond });
   const ggml = machine.ggmlMatmulOperationsPerSecond[type];
-  const matmul = (1000 * cost.matmulFlops) / ggml[32];
+  const matmul = packedWeights === "off" && { ggmlMatmulAlone: (1000 * cost.matmulFlops) / ggml[32] };
   return {
-    name: `roofline-${rows}-rows-${type}`,
+    name: `roofline-${rows}-rows-${type}${suffix}`,
     peer: "least time of a step on this machine",
     unit: "share of the step",
     ratio: least / step.median,
     n: step.n,
     spread: [least / step.spread[1], least / step.spread[0]],
-    milliseconds: { step: step.median, least, ggmlMatmulAlone: matmul },
+    milliseconds: { step: step.median, least, ...matmul },
     cost,
   };
 }
 
-function shareCases({ shape, threads }, rows, step) {
+function shareTimes({ shape, threads }, rows) {
   const { vocabulary, embedding } = shapes[shape];
-  const times = run("step_share", threads, rows, vocabulary.size, embedding);
+  return run("step_share", threads, rows, vocabulary.size, embedding);
+}
+
+function shareCases({ shape }, { suffix }, rows, step, times) {
   return [
     ["topk40", times.topK40],
     ["pure", times.pure],
   ].map(([sampling, { median, spread, n }]) => ({
-    name: `sampling-and-head-${rows}-rows-${vocabulary.size}-tokens-${sampling}`,
+    name: `sampling-and-head-${rows}-rows-${shapes[shape].vocabulary.size}-tokens-${sampling}${suffix}`,
     peer: "the whole step",
     unit: "share of the step",
     ratio: (median + times.head.median) / step.median,

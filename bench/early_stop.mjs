@@ -2,7 +2,8 @@
 //   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 0] [--json]
 // The default judge on held-out pairs of its task, with its meta RM and without, in turns; every round has queries of its own.
 // Prints the samples drawn, how often the winner is that of all k (ties of all k apart), and the times of k samples over ours, on
-// the clock and on the processor: with as many queries in flight as judgeMany chooses, and one query after the other.
+// the clock and on the processor: with as many queries in flight as judgeMany chooses (or --concurrency of them, all samples and
+// ours alike), and one query after the other.
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { ratioOf, spreadOf } from "../dist/bench/spread.js";
@@ -24,6 +25,7 @@ const { values } = parseArgs({
 });
 const numberOf = (name) => (values[name] === undefined ? undefined : Number(values[name]));
 const [rounds, queries, k, flipRisk] = ["rounds", "queries", "samples", "flip-risk"].map(numberOf);
+const concurrency = numberOf("concurrency");
 
 const firstItem = 10_000; // behind those that the rule was tried on
 
@@ -37,10 +39,7 @@ async function timed(grm, items, options) {
 
 async function measure(name, meta) {
   const grm = await Grm.load({ meta, prefixCacheTokens: numberOf("prefix-cache") });
-  const early = {
-    earlyStop: { flipRisk, atOnce: numberOf("at-once") },
-    concurrency: numberOf("concurrency"),
-  };
+  const earlyStop = { flipRisk, atOnce: numberOf("at-once") };
   const taken = { fixed: [], oneByOne: [], early: [] };
   let [drawn, abandoned, generated, clear, same] = [0, 0, 0, 0, 0];
   try {
@@ -53,9 +52,9 @@ async function measure(name, meta) {
       );
       const seed = round * queries * k;
       const contenders = [
-        ["fixed", { seed }],
+        ["fixed", { seed, concurrency }],
         ["oneByOne", { seed, concurrency: 1 }],
-        ["early", { seed, ...early }],
+        ["early", { seed, concurrency, earlyStop }],
       ];
       if (round % 2 === 1) contenders.reverse();
       const now = {};
@@ -102,7 +101,13 @@ async function measure(name, meta) {
 const loadBefore = loadavg()[0];
 const cases = [await measure("votes", null), await measure("meta-rm", "fused")];
 const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores`;
-const result = { machine, load: [loadBefore, loadavg()[0]], flipRisk, cases };
+const result = {
+  machine,
+  load: [loadBefore, loadavg()[0]],
+  flipRisk,
+  concurrency: concurrency ?? null,
+  cases,
+};
 const range = ({ median, spread }) => [median, ...spread].map((value) => value.toFixed(2));
 if (values.json) {
   console.log(JSON.stringify(result));

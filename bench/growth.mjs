@@ -45,6 +45,7 @@ async function measurePoint(setting, workload, queries, limits) {
   const spct = await setting.spct({
     contextTokens,
     maxSequences: Math.max(64, Math.min(256, k + 2 * orderings)),
+    packedWeights: "off", // one way of multiplying along a curve
   });
   const parallel = Math.max(8, k);
   const server = await setting.server({

@@ -10,7 +10,10 @@ export async function latencyCases(setting, workload, { rounds, queries }) {
   const { orderings, k, maxTokens } = workload;
   const { prompts } = await setting.work(workload, 0, pure);
   const longest = Math.max(...prompts.map((prompt) => prompt.length)) + 64;
-  const spct = await setting.spct({ contextTokens: roundUp(4 * (orderings * longest + k * maxTokens)) });
+  const spct = await setting.spct({
+    contextTokens: roundUp(4 * (orderings * longest + k * maxTokens)),
+    packedWeights: "off",
+  });
 
   const calls = [];
   for (let round = 0; round < warmups + rounds; round++) {

@@ -1,8 +1,10 @@
-// spct beside other programs on this machine: npm run bench -- [--quick] [--json] [--shape <name>...] [--type <name>...]
+// spct beside other programs on this machine: npm run bench -- [--quick] [--json] [--docs <folder>]
+//   [--parts <name>]... [--shape <name>]... [--type <name>]...
 //   --quick            what fits into ten minutes on two cores, on a small shape
 //   --json             the last line is one JSON object; progress goes to standard error
 //   --docs <folder>    writes the page with the tables and its plots there: benchmarks-peers.md, peers.svg, growth.svg
-//   --parts <name>...  of judging, decoding, busy-core, list, latency, growth; a quick run leaves growth out
+//   --parts <name>     one of judging, decoding, busy-core, list, latency, growth; a quick run leaves growth out
+//   --shape, --type    of the random weights; list, latency and growth take the first of each
 //   --rounds, --samples, --tokens, --threads   the workload
 // Everything measured is appended to measurements.jsonl in the run's folder at once, so that an ended run loses nothing.
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
@@ -67,10 +69,13 @@ const least = Math.min(quick ? 2 : 3, most); // a slow machine may end a quick r
 const pair = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k, maxTokens };
 const list = { ...pair, responses: 5, orderings: 5, responseWords: 800, k: 32, maxTokens: 2 };
 
-if (["judging", "decoding", "growth"].some((part) => parts.includes(part))) buildPeers();
+const chosen = (...some) => some.some((part) => parts.includes(part));
+
+if (chosen("judging", "decoding", "growth")) buildPeers();
 const started = new Date();
 const folder = join("runs", `bench-${started.toISOString().replace(/[:.]/g, "-")}`);
-mkdirSync(folder, { recursive: true });
+const places = values.docs === undefined ? [folder] : [folder, values.docs];
+for (const place of places) mkdirSync(place, { recursive: true });
 const loadBefore = loadavg()[0];
 const say = (text) => console.error(`bench: ${Math.round((Date.now() - started) / 1000)} s, ${text}`);
 const record = (measured) =>
@@ -99,15 +104,18 @@ process.on("SIGINT", () => {
   process.exit(130);
 });
 try {
-  say("what the machine can do");
-  const machine = machineLimits(threads, types);
-  record({ part: "machine", ...machine });
-  for (const shape of chosenShapes) {
+  let machine;
+  if (chosen("decoding")) {
+    say("what the machine can do");
+    machine = machineLimits(threads, types);
+    record({ part: "machine", ...machine });
+  }
+  for (const shape of chosen("judging", "decoding", "busy-core") ? chosenShapes : []) {
     for (const type of types) {
       say(`${shape} ${type}: random weights`);
       setting = await Setting.of(shape, type, threads);
       const measure = async (part, count, casesOf) => {
-        if (parts.includes(part)) cases.push(...(await casesOf(limits(`${part} ${shape} ${type}`, count))));
+        if (chosen(part)) cases.push(...(await casesOf(limits(`${part} ${shape} ${type}`, count))));
       };
       await measure("judging", 5, (limit) => judgingCases(setting, pair, limit));
       await measure("decoding", 1, (limit) => decodingCases(setting, pair, machine, limit));
@@ -117,17 +125,17 @@ try {
       );
     }
   }
-  setting = await Setting.of(smallest, "q8_0", threads);
-  if (parts.includes("list")) {
+  setting = await Setting.of(chosenShapes[0], types[0], threads);
+  if (chosen("list")) {
     say("a list of responses");
     cases.push(await listCase(setting, list));
   }
-  if (parts.includes("latency")) {
+  if (chosen("latency")) {
     say("latency");
     const call = { ...pair, k: 8, maxTokens: 16 };
     cases.push(...(await latencyCases(setting, call, { rounds: quick ? 10 : 30, queries: 8 })));
   }
-  if (parts.includes("growth")) {
+  if (chosen("growth")) {
     const atPoint = () => {
       return { ...limits("growth"), deadline: performance.now() + 60_000, least: 1, most: Math.min(3, most) };
     };
@@ -153,7 +161,7 @@ const results = {
 };
 writeFileSync(join(folder, "results.json"), JSON.stringify(results, null, 2));
 const against = cases.filter(({ unit }) => unit === undefined);
-for (const place of values.docs === undefined ? [folder] : [folder, values.docs]) {
+for (const place of places) {
   writeFileSync(join(place, "benchmarks-peers.md"), markdownOf(results));
   if (against.length > 0) writeFileSync(join(place, "peers.svg"), await drawPeers(against));
   if (growth.length > 0) writeFileSync(join(place, "growth.svg"), await drawGrowth(growth));

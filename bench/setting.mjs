@@ -50,7 +50,11 @@ export class Setting {
     ];
   }
 
+  /** packedWeights: "on" or "off"; what "auto" chooses depends on the moment. */
   async spct({ contextTokens, maxSequences = 64, packedWeights }, environment = {}) {
+    if (!["on", "off"].includes(packedWeights)) {
+      throw new TypeError(`Expected "on" or "off" for packedWeights but received ${packedWeights}`);
+    }
     const contender = this.#keep(new Spct(environment));
     const { model, threads } = this;
     await contender.start({ model, threads, contextTokens, maxSequences, packedWeights });

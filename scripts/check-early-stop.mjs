@@ -1,28 +1,34 @@
-// Early stopping on a real judge's scores: node scripts/check-early-stop.mjs [--flip-risk 0.002] [--json]
-// Every item of ../shared/data/rewardbench2_k8_scores (4 responses, 8 recorded samples) is resampled to 32 joint samples, by a
+// Early stopping on a real judge's scores: npm run check:early-stop -- [--data <folder>] [--flip-risk 0.002] [--json]
+// Every item of rewardbench2_k8_scores under --data (4 responses, 8 recorded samples) is resampled to 32 joint samples, by a
 // fixed seed. Prints how many of them are drawn and how often the winner is that of all 32, ties of all 32 apart. Fails where
-// the full judge's votes take more than a third of the samples or less than 99.8% of their winners are the same.
+// the full judge's votes take more than a third of the samples or less than 99.8% of their winners are the same. Skipped
+// without the data.
 import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { wilson } from "../dist/eval/statistics.js";
 import { Random } from "../dist/train/random.js";
 import { isDecided, looksAt } from "../dist/vote/decided.js";
 import { tally, winners } from "../dist/vote/tally.js";
+import { dataFolder } from "./check-real/data_folder.mjs";
 
 const k = 32;
 const { values } = parseArgs({
-  options: { "flip-risk": { type: "string", default: "0.002" }, json: { type: "boolean", default: false } },
+  options: {
+    data: { type: "string" },
+    "flip-risk": { type: "string", default: "0.002" },
+    json: { type: "boolean", default: false },
+  },
 });
 const flipRisk = Number(values["flip-risk"]);
 if (!(flipRisk > 0 && flipRisk < 1)) {
   console.error(`Expected a number above 0 and below 1 for --flip-risk but received ${values["flip-risk"]}`);
   process.exit(2);
 }
-const folder = fileURLToPath(new URL("../../shared/data/rewardbench2_k8_scores/", import.meta.url));
+const folder = `${dataFolder(values.data)}rewardbench2_k8_scores/`;
 if (!existsSync(folder)) {
-  console.log(`skipped, ${folder} does not exist`);
+  const skipped = `${folder} does not exist`;
+  console.log(values.json ? JSON.stringify({ skipped }) : `skipped, ${skipped}`);
   process.exit(0);
 }
 

@@ -1,8 +1,9 @@
-// Compares spct with published or recorded figures on the data sets of ../shared/data. Each data set has its own file in
-// check-real/, which exports `name` and `check(folder, compare)`. Run after the TypeScript is compiled.
-//   node scripts/check-real.mjs [--json]
+// Compares spct with published or recorded figures on public data sets: npm run check:real -- [--data <folder>] [--json]
+// Every data set has a folder of its name under --data, and a file in check-real/, which exports `name` and
+// `check(folder, compare)`. Those whose folder is missing are skipped.
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { dataFolder } from "./check-real/data_folder.mjs";
 import * as evalbiasbench from "./check-real/evalbiasbench.mjs";
 import * as gsm8k from "./check-real/gsm8k.mjs";
 import * as judgebench from "./check-real/judgebench.mjs";
@@ -12,8 +13,10 @@ import * as rewardbench2 from "./check-real/rewardbench2.mjs";
 import * as rmBench from "./check-real/rm-bench.mjs";
 
 const dataSets = [rewardbench2, llmbar, rewardbenchV1, judgebench, rmBench, evalbiasbench, gsm8k];
-const root = fileURLToPath(new URL("../../shared/data/", import.meta.url));
-const json = process.argv.includes("--json");
+const { values } = parseArgs({
+  options: { data: { type: "string" }, json: { type: "boolean", default: false } },
+});
+const root = dataFolder(values.data);
 const totals = { checked: 0, failed: 0 };
 
 for (const { name, check } of dataSets) {
@@ -31,5 +34,7 @@ for (const { name, check } of dataSets) {
   });
   console.log(`${name}: ${totals.checked - before.checked} figures, ${totals.failed - before.failed} differ`);
 }
-console.log(json ? JSON.stringify(totals) : `${totals.checked} figures checked, ${totals.failed} differ`);
+console.log(
+  values.json ? JSON.stringify(totals) : `${totals.checked} figures checked, ${totals.failed} differ`,
+);
 process.exitCode = totals.failed === 0 ? 0 : 1;

@@ -23,6 +23,15 @@ export class Child {
     });
   }
 
+  /** Its threads rest until resume(): those of OpenMP may spin for minutes after their last work. */
+  pause() {
+    this.#process.kill("SIGSTOP");
+  }
+
+  resume() {
+    this.#process.kill("SIGCONT");
+  }
+
   stop() {
     this.#process.kill("SIGKILL");
   }

@@ -1,9 +1,11 @@
 // One KV cache for all sequences beside a stream for each (llama.cpp's kv_unified): `groups` queries with a prompt
-// each, `samples` sequences forked from it, all of them decoding together. No tokens are drawn; any will do.
+// each, `samples` sequences forked from it, all of them decoding together, at most 256. No tokens are drawn; any will
+// do.
 //   kv_modes <model.gguf> [threads] [groups] [samples] [prompt tokens] [steps] [rounds]
 // Prints one JSON object: milliseconds of processor time (of all threads together, so that other processes disturb
 // little) of the prompts, the forks and one step, median and spread of interleaved rounds.
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -66,14 +68,18 @@ Times run(llama_model* model, const Work& work, bool unified) {
   params.kv_unified = unified;
   params.no_perf = true;
   const std::unique_ptr<llama_context, decltype(&llama_free)> context(llama_init_from_model(model, params), llama_free);
-  if (!context) std::exit(1);
+  if (!context) {
+    std::fprintf(stderr, "a context of %u tokens for %d sequences could not be made\n", params.n_ctx, rows);
+    std::exit(1);
+  }
+  const int vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model));
 
   llama_batch batch = llama_batch_init(512, 0, 1);
   Times times{};
   times.prompts = processor_milliseconds([&] {
     for (int group = 0; group < work.groups; ++group) {
       for (int position = 0; position < work.prompt; ++position) {
-        add(batch, 100 + (position * 31 + group * 7) % 5000, position, group * work.samples, false);
+        add(batch, (100 + position * 31 + group * 7) % vocabulary, position, group * work.samples, false);
         if (batch.n_tokens < 512 && position + 1 < work.prompt) continue;
         decode(context.get(), batch);
         batch.n_tokens = 0;
@@ -82,7 +88,9 @@ Times run(llama_model* model, const Work& work, bool unified) {
   });
   const auto step = [&](int number) {
     batch.n_tokens = 0;
-    for (int row = 0; row < rows; ++row) add(batch, 200 + (row * 13 + number) % 5000, work.prompt + number, row, true);
+    for (int row = 0; row < rows; ++row) {
+      add(batch, (200 + row * 13 + number) % vocabulary, work.prompt + number, row, true);
+    }
     decode(context.get(), batch);
   };
   // A stream is copied by the decode() that follows, so the first step belongs to the forks.
@@ -118,6 +126,12 @@ int main(int argc, char** argv) {
   const Work work = {argument(argc, argv, 2, 1), argument(argc, argv, 3, 1), argument(argc, argv, 4, 32),
                      argument(argc, argv, 5, 800), argument(argc, argv, 6, 48)};
   const int rounds = argument(argc, argv, 7, 3);
+  const auto most = static_cast<int64_t>(llama_max_parallel_sequences());
+  if (int64_t{work.groups} * work.samples > most) {
+    std::fprintf(stderr, "Expected at most %d sequences but received %d groups of %d\n", static_cast<int>(most),
+                 work.groups, work.samples);
+    return 2;
+  }
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   llama_backend_init();
   const std::unique_ptr<llama_model, decltype(&llama_model_free)> model(

@@ -1,7 +1,8 @@
-// Builds and fetches what spct is compared with, once: llama-server and llama-batched-bench on the very library that the addon
-// is linked with (build/cmake), and node-llama-cpp with its prebuilt CPU binary (.cache/peers).
+// Builds and fetches what spct is compared with, where it is missing or of another version: llama-server and
+// llama-batched-bench on the very library that the addon is linked with, as this checkout is configured (build/cmake), and
+// node-llama-cpp with its prebuilt CPU binary (.cache/peers).
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -22,8 +23,8 @@ export function nodeLlamaModule() {
 }
 
 export function buildPeers() {
-  if (!existsSync(llamaServer) || !existsSync(batchedBench)) buildLlama();
-  if (!existsSync(join(nodeFolder, "node_modules", "@node-llama-cpp"))) installNodeLlama();
+  buildLlama();
+  if (installedVersion() !== nodeLlama) installNodeLlama();
 }
 
 function step(title, command, args, options = {}) {
@@ -34,14 +35,21 @@ function step(title, command, args, options = {}) {
 }
 
 function buildLlama() {
-  step("configuring llama.cpp's programs", process.execPath, [
-    join(root, "scripts", "build.mjs"),
-    "--bench",
-    "-DSPCT_PEERS=ON",
-  ]);
+  step("configuring llama.cpp's programs", "cmake", [build, "-DSPCT_PEERS=ON"]);
   const targets = ["--target", "llama-server", "llama-batched-bench"];
   const jobs = ["--parallel", String(availableParallelism())];
-  step("building llama.cpp's programs (minutes)", "cmake", ["--build", build, ...targets, ...jobs]);
+  step("building llama.cpp's programs (minutes the first time)", "cmake", [
+    "--build",
+    build,
+    ...targets,
+    ...jobs,
+  ]);
+}
+
+/** Of the binary, which is installed after the module. */
+function installedVersion() {
+  const file = join(nodeFolder, "node_modules", "@node-llama-cpp", binaryPackage(), "package.json");
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).version : undefined;
 }
 
 function installNodeLlama() {

@@ -32,7 +32,7 @@ export const defaultRecipe = {
   /** Of the judgements that are voted over, and that the meta RMs learn from. */
   temperature: 0.7,
   /** What the meta RMs learn from: items, and judgements of each; how the separate one learns. */
-  meta: { items: 12_000, samples: 8, batch: 32, epochs: 1, learningRate: 5e-4 },
+  meta: { items: 8000, samples: 8, batch: 32, epochs: 1, learningRate: 5e-4 },
 };
 
 /** How hard the items of a step are. */

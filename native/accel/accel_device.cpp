@@ -72,12 +72,14 @@ bool takes_no_work(const ggml_tensor* node) {
 
 int64_t count_rows(const ggml_tensor* product) { return ggml_nrows(product->src[1]); }
 
+// Parameters: the least precision of the sums, a hint, and the least precision that the rows may be rounded to.
 bool takes_product(const ggml_tensor* node) {
   if (node->op != GGML_OP_MUL_MAT) return false;
   const Claimed claimed = claims().find(node->src[0]);
   return claimed.packed && count_rows(node) >= claimed.least_rows && node->src[1]->type == GGML_TYPE_F32 &&
          ggml_is_contiguous(node->src[1]) && ggml_is_contiguous(node) &&
-         ggml_get_op_params_i32(node, 0) == GGML_PREC_DEFAULT && ggml_get_op_params_i32(node, 1) == 0;
+         ggml_get_op_params_i32(node, 0) == GGML_PREC_DEFAULT && ggml_get_op_params_i32(node, 1) == 0 &&
+         ggml_get_op_params_i32(node, 3) == GGML_PREC_DEFAULT;
 }
 
 // The product that an attention's queries come from, through a bias, a norm, the rotation and views.
@@ -202,6 +204,7 @@ void* function(ggml_backend_reg_t, const char* wanted) {
 }  // namespace
 
 void register_accel_device() {
+  if (!gemm_support().available) return;
   static ggml_backend_reg reg = [] {
     ggml_backend_reg made = {};
     made.api_version = GGML_BACKEND_API_VERSION;

@@ -1,5 +1,6 @@
 #include "accel/packed_matrix.h"
 
+#include <ggml-backend.h>
 #include <ggml.h>
 #include <omp.h>
 
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "accel/packed_weights.h"
-#include "error.h"
 
 namespace spct {
 
@@ -34,6 +34,14 @@ bool multiplies_bf16() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
   return (isa & bf16) == bf16;
+}
+
+size_t count_gpus() {
+  size_t count = 0;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    if (ggml_backend_dev_type(ggml_backend_dev_get(i)) == GGML_BACKEND_DEVICE_TYPE_GPU) ++count;
+  }
+  return count;
 }
 
 bool is_quantized_or_bf16(const ggml_tensor* weight) {
@@ -88,8 +96,10 @@ GemmSupport gemm_support() {
   const dnnl_version_t* version = dnnl_version();
   const std::string name = "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
                            std::to_string(version->patch);
-  if (multiplies_bf16()) return {true, name + ", bf16"};
-  return {false, name + ", but this CPU has no AVX512_BF16 or AMX"};
+  if (!multiplies_bf16()) return {false, name + ", but this CPU has no AVX512_BF16 or AMX"};
+  // With one more kind of device llama.cpp would not let several GPUs work on different batches at once.
+  if (count_gpus() > 1) return {false, name + ", but not beside several GPUs"};
+  return {true, name + ", bf16"};
 }
 
 struct PackedMatrix::Memory {
@@ -108,24 +118,19 @@ PackedMatrix::PackedMatrix(const ggml_tensor* weight, int64_t rows, int threads)
   omp_set_num_threads(threads);
   const DataType type = packed_type(weight);
   dnnl::stream stream(cpu());
-  try {
-    const memory::desc layout = best_layout(rows_, columns_, type);
-    memory_ = std::make_unique<Memory>(Memory{memory(layout, cpu()), type});
-    const int64_t at_once = std::max(row_block, values_at_once / columns_ / row_block * row_block);
-    std::vector<float> values(std::min(at_once, rows_) * columns_);
-    for (int64_t row = 0; row < rows_; row += at_once) {
-      const int64_t count = std::min(at_once, rows_ - row);
+  const memory::desc layout = best_layout(rows_, columns_, type);
+  memory_ = std::make_unique<Memory>(Memory{memory(layout, cpu()), type});
+  const int64_t at_once = std::max(row_block, values_at_once / columns_ / row_block * row_block);
+  std::vector<float> values(std::min(at_once, rows_) * columns_);
+  for (int64_t row = 0; row < rows_; row += at_once) {
+    const int64_t count = std::min(at_once, rows_ - row);
 #pragma omp parallel for num_threads(threads)
-      for (int64_t i = 0; i < count; ++i) to_float(weight, row + i, values.data() + i * columns_);
-      const memory::desc part({columns_, count}, DataType::f32, memory::dims{1, columns_});
-      memory from(part, cpu(), values.data());
-      memory to(layout.submemory_desc({columns_, count}, {0, row}), cpu(), memory_->packed.get_data_handle());
-      dnnl::reorder(from, to).execute(stream, from, to);
-      stream.wait();
-    }
-  } catch (const std::exception& error) {
-    throw Error("OUT_OF_MEMORY",
-                std::string("the packed copy of ") + weight->name + " could not be made: " + error.what());
+    for (int64_t i = 0; i < count; ++i) to_float(weight, row + i, values.data() + i * columns_);
+    const memory::desc part({columns_, count}, DataType::f32, memory::dims{1, columns_});
+    memory from(part, cpu(), values.data());
+    memory to(layout.submemory_desc({columns_, count}, {0, row}), cpu(), memory_->packed.get_data_handle());
+    dnnl::reorder(from, to).execute(stream, from, to);
+    stream.wait();
   }
 }
 
@@ -134,6 +139,8 @@ PackedMatrix::~PackedMatrix() = default;
 size_t PackedMatrix::bytes_for(const ggml_tensor* weight) {
   return best_layout(weight->ne[1], weight->ne[0], packed_type(weight)).get_size();
 }
+
+const void* PackedMatrix::data() const { return memory_->packed.get_data_handle(); }
 
 size_t PackedMatrix::bytes() const { return memory_->packed.get_desc().get_size(); }
 

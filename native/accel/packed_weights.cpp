@@ -3,19 +3,26 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
 #include <tuple>
 
 #include "accel/accel_device.h"
 #include "accel/gemm_race.h"
 #include "accel/packed_matrix.h"
+#include "error.h"
 
 namespace spct {
 
 namespace {
 
 constexpr int64_t too_few_values = 1 << 16;  // it takes longer to begin such a product than to compute it
+
+std::atomic<size_t> all_bytes{0};
 
 // One answer for each shape in a process, so that its engines compute alike.
 int64_t measured_least_rows(const ggml_tensor* weight, int threads) {
@@ -33,6 +40,17 @@ int64_t measured_least_rows(const ggml_tensor* weight, int threads) {
 }  // namespace
 
 PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
+  try {
+    pack(weights, options);
+  } catch (const dnnl::error& error) {
+    const char* code = error.status == dnnl_out_of_memory ? "OUT_OF_MEMORY" : "PACKING_FAILED";
+    throw Error(code, std::string("the weights could not be packed: ") + error.what());
+  } catch (const std::bad_alloc&) {
+    throw Error("OUT_OF_MEMORY", "the weights could not be packed: there is not enough memory");
+  }
+}
+
+void PackedWeights::pack(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
   std::vector<std::pair<const ggml_tensor*, int64_t>> chosen;
   size_t bytes = 0;
   for (const ggml_tensor* weight : weights) {
@@ -49,8 +67,11 @@ PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, con
     least_rows_ = least_rows_ == 0 ? least : std::min(least_rows_, least);
     claims_.push_back(std::make_unique<GemmClaim>(weight, std::move(packed), least));
   }
+  all_bytes += bytes_;
 }
 
-PackedWeights::~PackedWeights() = default;
+PackedWeights::~PackedWeights() { all_bytes -= bytes_; }
+
+size_t PackedWeights::bytes_of_all() { return all_bytes; }
 
 }  // namespace spct

@@ -20,8 +20,9 @@ struct GemmSupport {
 GemmSupport gemm_support();
 
 // Makes the products known to ggml as a device of type "accel" that works in the CPU's memory. It takes the products of
-// packed weights, the attention of their models and nothing else, so other models of the process do not meet it. Before
-// the first model is loaded.
+// packed weights, the attention of their models and nothing else, so other models of the process do not meet it.
+// Without gemm_support() there is no such device. Before the first model is loaded, as ggml's list of devices may not
+// be read while it grows.
 void register_accel_device();
 
 struct PackingOptions {
@@ -37,18 +38,23 @@ struct PackingOptions {
 // with the copies; they must end first. Weights are matrices in host memory and must not change.
 class PackedWeights {
  public:
-  // Throws Error OUT_OF_MEMORY. Without gemm_support() nothing is packed.
+  // Throws Error OUT_OF_MEMORY, or PACKING_FAILED where oneDNN fails for another reason. Without gemm_support() nothing
+  // is packed.
   PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
   ~PackedWeights();
   PackedWeights(const PackedWeights&) = delete;
   PackedWeights& operator=(const PackedWeights&) = delete;
 
+  // Of all models of the process.
+  static size_t bytes_of_all();
   size_t bytes() const { return bytes_; }
   size_t count() const { return claims_.size(); }
   // Fewer rows than this are always multiplied as without the copies; 0: nothing is packed.
   int64_t least_rows() const { return least_rows_; }
 
  private:
+  void pack(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
+
   std::vector<std::unique_ptr<GemmClaim>> claims_;
   size_t bytes_ = 0;
   int64_t least_rows_ = 0;

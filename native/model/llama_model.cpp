@@ -11,6 +11,7 @@
 #include "ggml-backend.h"
 #include "ggml.h"
 #include "llama.h"
+#include "model/copy_budget.h"
 #include "model/head_file.h"
 #include "model/model_weights.h"
 #include "model/openmp_waiting.h"
@@ -214,8 +215,17 @@ void LlamaModel::pack(const ModelOptions& options) {
   packing.measure = automatic && !tiny;
   // Most of a very small model's time goes into attention, which the copies' device shortens for any number of rows.
   if (tiny) packing.least_rows = 1;
-  if (automatic) packing.most_bytes = memory_bytes() / 2;
-  packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
+  if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
+  try {
+    packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
+  } catch (const Error& error) {
+    if (!automatic) throw;
+    info_.gemm += std::string(", but ") + error.what();
+    return;
+  }
+  if (!automatic && packed_->count() == 0) {
+    throw Error("PACKING_UNAVAILABLE", "weights cannot be packed: none of the model's lies in the CPU's memory");
+  }
   info_.packed_bytes = static_cast<int64_t>(packed_->bytes());
   info_.packed_matrices = static_cast<int32_t>(packed_->count());
   info_.packed_least_rows = static_cast<int32_t>(packed_->least_rows());

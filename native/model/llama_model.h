@@ -63,7 +63,7 @@ const llama_vocab* vocabulary_of(const llama_model* model);
 class LlamaModel : public Model {
  public:
   // Throws MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, UNSUPPORTED_MODEL, OUT_OF_MEMORY, HEAD_MISMATCH,
-  // PACKING_UNAVAILABLE, and what read_head_file() throws.
+  // PACKING_UNAVAILABLE, PACKING_FAILED, and what read_head_file() throws.
   explicit LlamaModel(const ModelOptions& options);
   ~LlamaModel() override;
 

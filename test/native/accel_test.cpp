@@ -1,4 +1,5 @@
 // Products with packed weights against sums in double precision and against ggml's own, and who is given which product.
+#include <ggml-backend-impl.h>
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
 #include <ggml.h>
@@ -181,6 +182,9 @@ void only_claimed_products_are_taken() {
     CHECK(ggml_backend_dev_supports_op(device(), exact));
     ggml_prec_set_acc(exact, GGML_PREC_F32);
     CHECK(!ggml_backend_dev_supports_op(device(), exact));
+    ggml_tensor* unrounded = ggml_mul_mat(context.get(), first.tensor, rows);
+    CHECK(ggml_prec_set_src(unrounded, GGML_PREC_F32, 1));
+    CHECK(!ggml_backend_dev_supports_op(device(), unrounded));
     CHECK(!ggml_backend_dev_supports_op(device(), ggml_tanh(context.get(), rows)));
   }
   const Run after(first, second, 16, 1, values);
@@ -229,20 +233,99 @@ void only_what_is_faster_is_packed() {
   CHECK(none.count() == 0 && none.bytes() == 0 && none.least_rows() == 0);
 }
 
+void measured_products_are_right() {
+  constexpr int64_t rows = 256, columns = 256, most_rows = 32;
+  const Weight weight(GGML_TYPE_Q8_0, rows, columns, 1), second(GGML_TYPE_F32, 64, rows, 2);
+  PackingOptions options;
+  options.threads = 2;
+  const PackedWeights packed({weight.tensor}, options);
+  const int64_t least = packed.least_rows();
+  std::printf("faster from %d rows on\n", static_cast<int>(least));
+  CHECK(least == 0 || least == 4 || least == 8 || least == 16 || least == 32);
+  CHECK(packed.count() == (least == 0 ? 0 : 1));
+  const std::vector<float> values = noise(most_rows * columns, 3);
+  const Run run(weight, second, most_rows, 2, values);
+  CHECK((run.splits > 1) == (least > 0));
+  CHECK(distance(run.product, in_double(weight, values, most_rows)) < 6e-3);
+}
+
+void copies_of_all_models_are_counted() {
+  const Weight weight(GGML_TYPE_BF16, 64, 64, 1);
+  CHECK(PackedWeights::bytes_of_all() == 0);
+  {
+    const PackedWeights first({weight.tensor}, all_on(1));
+    const Weight other(GGML_TYPE_F32, 64, 128, 2);
+    const PackedWeights second({other.tensor}, all_on(1));
+    CHECK(PackedWeights::bytes_of_all() == first.bytes() + second.bytes());
+  }
+  CHECK(PackedWeights::bytes_of_all() == 0);
+}
+
+void copies_that_no_memory_holds_are_an_error() {
+  const Context context = new_context();
+  const ggml_tensor* endless = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, int64_t{1} << 20, int64_t{1} << 30);
+  try {
+    const PackedWeights packed({endless}, all_on(1));
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.code() == "OUT_OF_MEMORY");
+  }
+}
+
+// A weight without values can be asked about only while nobody multiplies with it.
+void a_shape_is_measured_once() {
+  const Weight weight(GGML_TYPE_Q8_0, 256, 512, 1);
+  PackingOptions options;
+  const PackedWeights first({weight.tensor}, options), second({weight.tensor}, options);
+  CHECK(first.least_rows() == second.least_rows());
+  const Context context = new_context();
+  const ggml_tensor* without_values = ggml_new_tensor_2d(context.get(), GGML_TYPE_Q8_0, 512, 256);
+  options.most_bytes = 0;
+  CHECK(PackedWeights({without_values}, options).count() == 0);
+}
+
+ggml_backend_reg_t two_gpus() {
+  static ggml_backend_device gpus[2];
+  for (ggml_backend_device& gpu : gpus) {
+    gpu.iface.get_name = gpu.iface.get_description = [](ggml_backend_dev_t) { return "a GPU"; };
+    gpu.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; };
+  }
+  static ggml_backend_reg reg = {};
+  reg.api_version = GGML_BACKEND_API_VERSION;
+  reg.iface.get_name = [](ggml_backend_reg_t) { return "GPUs"; };
+  reg.iface.get_device_count = [](ggml_backend_reg_t) { return size_t{2}; };
+  reg.iface.get_device = [](ggml_backend_reg_t, size_t index) { return &gpus[index]; };
+  return &reg;
+}
+
+void nothing_is_packed_beside_several_gpus() {
+  const Weight weight(GGML_TYPE_F32, 64, 64, 1);
+  CHECK(PackedWeights({weight.tensor}, all_on(1)).count() == 1);
+  ggml_backend_register(two_gpus());
+  CHECK(!gemm_support().available);
+  CHECK(PackedWeights({weight.tensor}, all_on(1)).count() == 0);
+}
+
 }  // namespace
 
 int main() {
   const GemmSupport support = gemm_support();
   std::printf("%s\n", support.description.c_str());
+  register_accel_device();
+  CHECK((device() != nullptr) == support.available);
   if (!support.available) {
     CHECK(PackedWeights({Weight(GGML_TYPE_F32, 64, 64, 1).tensor}, all_on(1)).count() == 0);
     return check_result() == 0 ? 77 : 1;
   }
-  register_accel_device();
   products_are_accurate();
   threads_give_the_same();
   only_claimed_products_are_taken();
   weights_of_both_kinds_share_rows();
   only_what_is_faster_is_packed();
+  measured_products_are_right();
+  copies_that_no_memory_holds_are_an_error();
+  copies_of_all_models_are_counted();
+  a_shape_is_measured_once();
+  nothing_is_packed_beside_several_gpus();
   return check_result();
 }
