@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { calibrate } from "../../dist/bench/calibrate.js";
 import { keepCalibration } from "../../dist/calibration.js";
 import { Grm, type LoadOptions } from "../../dist/index.js";
 import { scratchFolder, tinyModel } from "./tiny_model.js";
@@ -84,6 +85,7 @@ describe("a calibration", () => {
 });
 
 test("spct doctor --calibrate measures, keeps the best and says what it measured", async () => {
+  const model = scratch("short.gguf", tinyModel({ context: 1024 })); // as the judge that ships has
   const file = scratch("unset2.json", "").replace("unset2.json", "measured.json");
   const env = { ...process.env, SPCT_CALIBRATION: file };
   const args = ["doctor", "--calibrate", "--model", model, "--json"];
@@ -101,4 +103,10 @@ test("spct doctor --calibrate measures, keeps the best and says what it measured
     threads: result.chosen.threads,
     calibrated: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
   });
+}, 300_000);
+
+test("a model with an odd, small context is calibrated on prompts that fit", async () => {
+  const small = scratch("small.gguf", tinyModel({ context: 65 }));
+  const { best } = await calibrate(small, () => undefined);
+  expect(best.seconds).toBeGreaterThan(0);
 }, 300_000);
