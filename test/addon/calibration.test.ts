@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { calibrate } from "../../dist/bench/calibrate.js";
 import { keepCalibration } from "../../dist/calibration.js";
+import { run } from "../../dist/cli/main.js";
 import { Grm, type LoadOptions } from "../../dist/index.js";
 import { scratchFolder, tinyModel } from "./tiny_model.js";
 
@@ -110,3 +111,15 @@ test("a model with an odd, small context is calibrated on prompts that fit", asy
   const { best } = await calibrate(small, () => undefined);
   expect(best.seconds).toBeGreaterThan(0);
 }, 300_000);
+
+test.each([
+  ["off", "INVALID_ARGUMENT"],
+  [scratch("damaged.json", "{"), "BAD_CALIBRATION"],
+])("nothing is measured where it cannot be kept: %s", async (file, code) => {
+  process.env.SPCT_CALIBRATION = file;
+  const printed: string[] = [];
+  const terminal = { print: (text: string) => printed.push(text), warn: () => undefined, interactive: false };
+  const noModel = scratch("text.gguf", "measuring it fails");
+  await run(["doctor", "--calibrate", "--model", noModel, "--json"], terminal as never);
+  expect(JSON.parse(printed[0]!).error.code).toBe(code);
+});
