@@ -29,7 +29,7 @@ const readers = {
 export type Calibration = Read<typeof readers>;
 
 /** Where calibrations are kept: the path in SPCT_CALIBRATION, else in the user's configuration folder; null for "off". */
-export function calibrationFile(): string | null {
+function calibrationFile(): string | null {
   const chosen = process.env.SPCT_CALIBRATION;
   if (chosen === "off") return null;
   if (chosen !== undefined && chosen !== "") return chosen;
@@ -43,13 +43,13 @@ export function calibrationFile(): string | null {
 /** The calibration of a model on this machine with this build, if there is one. Throws BAD_CALIBRATION. */
 export function findCalibration(modelPath: string): Calibration | undefined {
   const file = calibrationFile();
-  if (file === null || !existsSync(file)) return undefined;
+  if (file === null) return undefined;
   const entry = readAll(file)[keyOf(modelPath)];
   return entry === undefined ? undefined : readEntry(file, entry);
 }
 
-/** Keeps a calibration in place of the model's former one and returns the file. Throws BAD_CALIBRATION. */
-export function keepCalibration(modelPath: string, calibration: Omit<Calibration, "model">): string {
+/** Where a calibration would be kept, and those that are there. Throws INVALID_ARGUMENT where none is to be, BAD_CALIBRATION. */
+export function readCalibrations(): { file: string; all: Record<string, unknown> } {
   const file = calibrationFile();
   if (file === null) {
     throw new SpctError(
@@ -57,7 +57,12 @@ export function keepCalibration(modelPath: string, calibration: Omit<Calibration
       "Expected a path in SPCT_CALIBRATION to calibrate but received off",
     );
   }
-  const all = existsSync(file) ? readAll(file) : {};
+  return { file, all: readAll(file) };
+}
+
+/** Keeps a calibration in place of the model's former one and returns the file. Throws as `readCalibrations` does. */
+export function keepCalibration(modelPath: string, calibration: Omit<Calibration, "model">): string {
+  const { file, all } = readCalibrations();
   all[keyOf(modelPath)] = { ...calibration, model: basename(modelPath) };
   mkdirSync(dirname(file), { recursive: true });
   const fresh = `${file}.${process.pid}`;
@@ -67,6 +72,7 @@ export function keepCalibration(modelPath: string, calibration: Omit<Calibration
 }
 
 function readAll(file: string): Record<string, unknown> {
+  if (!existsSync(file)) return {};
   try {
     const all = JSON.parse(readFileSync(file, "utf8"));
     if (typeof all === "object" && all !== null && !Array.isArray(all)) return all;

@@ -37,6 +37,11 @@ export function headBeside(modelPath: string): string {
   return `${stemOf(modelPath)}.head.gguf`;
 }
 
+/** `judge.json`, what the model in `judge.gguf` recommends for itself. */
+export function manifestBeside(modelPath: string): string {
+  return `${stemOf(modelPath)}.json`;
+}
+
 function stemOf(modelPath: string): string {
   return modelPath.replace(/\.gguf$/, "");
 }
@@ -51,14 +56,14 @@ export async function findModel(model: string, meta: string | null | undefined):
   if (!existsSync(modelPath)) {
     throw new SpctError("MODEL_NOT_FOUND", `No such file: ${modelPath}`);
   }
-  const manifest = await readManifest(`${stemOf(modelPath)}.json`);
+  const manifest = await readManifest(manifestBeside(modelPath));
   const found = findMeta(modelPath, meta);
   if (found === undefined || !existsSync(headBeside(found)))
     return { modelPath, headPath: found, metaRm: undefined, manifest };
   const metaRm = {
     modelPath: found,
     headPath: headBeside(found),
-    manifest: await readManifest(`${stemOf(found)}.json`),
+    manifest: await readManifest(manifestBeside(found)),
   };
   return { modelPath, headPath: undefined, metaRm, manifest };
 }
@@ -77,7 +82,11 @@ function pathOf(model: string): string {
 function findMeta(modelPath: string, meta: string | null | undefined): string | undefined {
   if (meta === null) return undefined;
   const [fused, separate] = [headBeside(modelPath), `${stemOf(modelPath)}.meta.gguf`];
-  if (meta === undefined) return [separate, fused].find((path) => existsSync(path));
+  if (meta === undefined) {
+    // A training that was interrupted leaves a meta RM without its head.
+    const chosen = existsSync(separate) && existsSync(headBeside(separate)) ? separate : fused;
+    return existsSync(chosen) ? chosen : undefined;
+  }
   const path = { fused, separate }[meta] ?? meta;
   if (meta === "separate" && existsSync(path) && !existsSync(headBeside(path)))
     throw noHead(headBeside(path));

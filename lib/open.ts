@@ -56,8 +56,9 @@ async function loadMetaRm(
   );
 }
 
-/** Puts what was measured for the model in place of what is not given. It was measured with the default of `gpuLayers`. */
-function calibrated(options: LocalEngineOptions): LocalEngineOptions {
+/** Puts what was measured for the model in place of what is not given. It was measured with the default of `gpuLayers`. Throws
+ * BAD_CALIBRATION. */
+export function calibrated(options: LocalEngineOptions): LocalEngineOptions {
   const found = options.gpuLayers === undefined ? findCalibration(options.modelPath) : undefined;
   if (found === undefined) return options;
   return {

@@ -34,26 +34,36 @@ export interface JudgementRecord {
   run?: string;
 }
 
-export function toRecord(
-  verdict: Verdict,
-  item: { id: string; n: number; subset?: string; label?: number | number[] | null; run?: string },
+type RecordedItem = Pick<JudgementRecord, "id" | "n" | "subset" | "run"> & {
+  label?: JudgementRecord["label"];
+};
+
+export function toRecord(verdict: Verdict, item: RecordedItem): JudgementRecord {
+  const samples = verdict.samples.map(({ order, scores, reason, meta, text, seed, tokens }) => ({
+    order,
+    scores,
+    ...(reason === undefined ? {} : { reason }),
+    meta,
+    text,
+    seed,
+    tokens,
+  }));
+  return recordOf(item, samples, verdict.k);
+}
+
+/** The record of an item of which k samples were asked for. */
+export function recordOf(
+  { id, subset, n, label = null, run }: RecordedItem,
+  samples: SampleRecord[],
+  k: number,
 ): JudgementRecord {
-  const { id, n, subset, label = null, run } = item;
   return {
     id,
     ...(subset === undefined ? {} : { subset }),
     n,
     label,
-    ...(verdict.drawn < verdict.k ? { k: verdict.k } : {}),
-    samples: verdict.samples.map(({ order, scores, reason, meta, text, seed, tokens }) => ({
-      order,
-      scores,
-      ...(reason === undefined ? {} : { reason }),
-      meta,
-      text,
-      seed,
-      tokens,
-    })),
+    ...(samples.length < k ? { k } : {}),
+    samples,
     ...(run === undefined ? {} : { run }),
   };
 }

@@ -4,6 +4,7 @@ import { ProcessEngine } from "./engine/process.js";
 import { SpctError } from "./errors.js";
 import { stopPattern } from "./extract/stop.js";
 import { findModel, type Manifest } from "./models.js";
+import { calibrated } from "./open.js";
 import { rewardPrompt } from "./prompt/reward.js";
 import { pairPrompt, type ScalarPrompt, scalarPrompt } from "./prompt/scalar.js";
 import type { PromptTemplate } from "./prompt/template.js";
@@ -29,11 +30,16 @@ export class RewardModel {
    * without a head, and with HEAD_MISMATCH for a meta RM's. */
   static async load(options: LoadOptions): Promise<RewardModel> {
     const { model, meta, isolation, template, ...engineOptions } = readLoadOptions(options);
-    const { modelPath, headPath, manifest } = await findModel(model, meta ?? "fused");
+    const { modelPath, headPath, metaRm, manifest } = await findModel(model, meta ?? "fused");
+    if (metaRm !== undefined)
+      throw new SpctError(
+        "HEAD_MISMATCH",
+        `Expected a reward head on ${modelPath} but ${metaRm.modelPath} is a model of its own`,
+      );
     const name = template ?? manifest.template;
     const prompts = name === undefined ? undefined : await loadTemplate(name);
     const engine = isolation === "process" ? ProcessEngine : LocalEngine;
-    const loaded = await engine.load({ ...engineOptions, modelPath, headPath });
+    const loaded = await engine.load(calibrated({ ...engineOptions, modelPath, headPath }));
     const { headKind } = loaded.info;
     if (headKind === "reward") return new RewardModel(loaded, prompts, manifest);
     await loaded.close();

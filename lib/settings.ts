@@ -127,7 +127,7 @@ const manyReaders = {
 
 export interface JudgeManyOptions extends JudgeOptions {
   /** How many queries are judged at the same time. Default: enough to have 128 samples drawn at once, on a CPU 32, with
-   * `earlyStop` 16. */
+   * `earlyStop` 16; these are more where `atOnce` is no multiple of the orderings. */
   concurrency?: number;
   /** Called for a query that could not be judged, which then has no verdict. Without it the first failure ends the judging. */
   onError?: (error: unknown, index: number) => void;

@@ -72,7 +72,7 @@ export interface Sample {
   /** In the original order of the responses; null if the sample failed. */
   scores: number[] | null;
   reason?: ExtractionFailure;
-  /** Value of the meta RM; higher is better. Null without one. */
+  /** Value of the meta RM; higher is better. Null without one, and where a separate one has no room for the text. */
   meta: number | null;
   /** Whether the sample entered the vote. */
   counted: boolean;

@@ -3,7 +3,7 @@ import { SpctError } from "../errors.js";
 import { loadAddon, type NativeEngine, type NativeGroup } from "../native.js";
 
 /** Engine options that change how fast a model judges, not what it can. */
-export interface EngineSettings {
+interface EngineSettings {
   threads: number;
   batchTokens: number;
   flashAttention: "on" | "off";
@@ -14,7 +14,7 @@ export interface Trial extends EngineSettings {
   seconds: number;
 }
 
-/** Two prompts that share their first half, and samples of both. */
+/** Two prompts that share their first half, and samples of both; shorter prompts where the model's context ends before. */
 const workload = { promptTokens: 1024, samples: 16, sampleTokens: 32 };
 const rounds = 3;
 /** A large model on a slow machine is measured once. */
@@ -71,12 +71,14 @@ async function timeJudging(modelPath: string, settings: EngineSettings): Promise
     throw SpctError.from(error, "ENGINE_FAILURE");
   }
   try {
+    const fitting = 2 * Math.floor((engine.info.contextTokens - sampleTokens) / 2);
+    const fitted = { ...workload, promptTokens: Math.min(promptTokens, fitting) };
     await judge(engine, { promptTokens: 32, samples: 2, sampleTokens: 2 });
     const start = performance.now();
     let least = Number.POSITIVE_INFINITY;
     for (let round = 0; round < rounds; round++) {
       const begun = performance.now();
-      await judge(engine, workload);
+      await judge(engine, fitted);
       least = Math.min(least, (performance.now() - begun) / 1000);
       if (performance.now() - start > patience) break;
     }

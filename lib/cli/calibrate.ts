@@ -1,5 +1,5 @@
 import { calibrate, type Trial } from "../bench/calibrate.js";
-import { keepCalibration } from "../calibration.js";
+import { keepCalibration, readCalibrations } from "../calibration.js";
 import { findModel } from "../models.js";
 import { startProgress } from "./progress.js";
 import { printable, styler, type Terminal } from "./terminal.js";
@@ -10,6 +10,7 @@ export async function calibrateJudge(
   terminal: Terminal,
 ): Promise<void> {
   const { modelPath } = await findModel(model, null);
+  readCalibrations(); // a file that cannot be kept in is better known before the measuring
   const progress = startProgress(terminal, json, "Measuring");
   try {
     const { best, trials } = await calibrate(modelPath, (trial) =>

@@ -237,7 +237,7 @@ async function judgeInto(
     principles,
     reference: flags.reference === true,
     concurrency,
-    ...(flipRisk === undefined ? {} : { flipRisk }),
+    ...(flipRisk === undefined ? {} : { flipRisk, kMeta: options.kMeta }),
   });
   try {
     const bad = new BadRows();
@@ -289,7 +289,7 @@ async function measure(
   const progress = startProgress(terminal, json === true, "Measuring");
   const browser = new Browser();
   const files = out === undefined ? undefined : resultFilesOf(benchmark);
-  const credits = against === undefined ? undefined : new CreditsById();
+  const credits = against === undefined ? undefined : new CreditsById(options);
   let metrics: Metrics;
   let comparison: Comparison | undefined;
   try {

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { invalidArgument } from "../errors.js";
-import { headBeside } from "../models.js";
+import { headBeside, manifestBeside } from "../models.js";
 import { loadAddon } from "../native.js";
 import { type ModelText, modelText } from "../train/conversations.js";
 import { writeTrainManifest } from "../train/manifest.js";
@@ -131,10 +131,7 @@ export async function trainBackbone(
 /** Beside the model, so that it is asked as it was trained. */
 async function writeTemplate(modelPath: string, template: string | undefined): Promise<void> {
   const named = template !== undefined && existsSync(template) ? resolve(template) : template;
-  await writeFile(
-    `${modelPath.replace(/\.gguf$/, "")}.json`,
-    `${JSON.stringify({ template: named }, null, 2)}\n`,
-  );
+  await writeFile(manifestBeside(modelPath), `${JSON.stringify({ template: named }, null, 2)}\n`);
 }
 
 function describeReport({ step, steps, loss, accuracy, tokensPerSecond, secondsLeft }: StepsReport): string {

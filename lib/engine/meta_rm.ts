@@ -1,3 +1,4 @@
+import { SpctError } from "../errors.js";
 import type { NativeTrainer } from "../train/native.js";
 import type { Completion, Message } from "../types.js";
 import type { Engine, EngineInfo, RequestUsage, SampleRequest, ScoreOptions } from "./engine.js";
@@ -29,7 +30,7 @@ export class MetaRmEngine implements Engine {
   ): Promise<RequestUsage> {
     const failed = new AbortController();
     const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-    const ranking = new Ranking(this.#metaRm, onCompletion, failed, stop);
+    const ranking = new Ranking(this.#metaRm, onCompletion, failed, { stop, enough });
     const add = (completion: Completion) => {
       const { prompt } = request.samples[completion.sample]!;
       ranking.add(completion, (metaPrompts ?? request.prompts)[prompt]!);
@@ -38,12 +39,21 @@ export class MetaRmEngine implements Engine {
     try {
       usage = await this.#judge.sample(request, add, stop, enough);
     } catch (error) {
+      const cause = ranking.problem?.error ?? error;
+      failed.abort();
       await ranking.ended();
-      throw ranking.problem?.error ?? error;
+      throw cause;
     }
     await ranking.ended();
     if (ranking.problem !== undefined) throw ranking.problem.error;
-    return { ...usage, metaTokens: ranking.tokens };
+    const { abandonedTokens } = usage;
+    return {
+      ...usage,
+      ...(typeof abandonedTokens === "number" && {
+        abandonedTokens: abandonedTokens + ranking.abandonedTokens,
+      }),
+      metaTokens: ranking.tokens,
+    };
   }
 
   score(
@@ -63,19 +73,30 @@ export class MetaRmEngine implements Engine {
   }
 }
 
-/** Hands completions over with their meta scores. Those that finish while others are read are read together next. */
+/** A completion, and what the meta RM reads for it. */
+interface Unrated {
+  completion: Completion;
+  messages: Message[];
+}
+
+/**
+ * Hands completions over with their meta scores. Those that finish while others are read are read together next; those that wait
+ * when there are enough are given up. One that is too long for the meta RM has none.
+ */
 class Ranking {
   problem: { error: unknown } | undefined;
   /** Read by the meta RM. */
   tokens = 0;
-  #waiting: { completion: Completion; messages: Message[] }[] = [];
+  /** Of the completions that were given up. */
+  abandonedTokens = 0;
+  #waiting: Unrated[] = [];
   #turn: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly metaRm: Engine,
     private readonly onCompletion: (completion: Completion) => void,
     private readonly failed: AbortController,
-    private readonly stop: AbortSignal,
+    private readonly endings: { stop: AbortSignal; enough: AbortSignal | undefined },
   ) {}
 
   add(completion: Completion, prompt: Message[]): void {
@@ -89,23 +110,44 @@ class Ranking {
   }
 
   async #readWaiting(): Promise<void> {
-    const read = this.#waiting.splice(0);
+    const waiting = this.#waiting.splice(0);
     if (this.problem !== undefined) return;
     try {
-      const { promptTokens } = await this.metaRm.sample(
-        {
-          prompts: read.map(({ messages }) => messages),
-          samples: read.map((_, prompt) => ({ prompt, seed: 0 })),
-          sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, order: "temperature-first" },
-          ...{ opensAnswer: false, maxTokens: 0, logprobs: false },
-        },
-        ({ sample, meta }) => this.onCompletion({ ...read[sample]!.completion, meta }),
-        this.stop,
-      );
-      this.tokens += promptTokens;
+      await this.#read(waiting);
     } catch (error) {
       this.problem = { error };
       this.failed.abort();
     }
+  }
+
+  async #read(unrated: readonly Unrated[]): Promise<void> {
+    if (this.endings.enough?.aborted) {
+      for (const { completion } of unrated) this.abandonedTokens += completion.tokens;
+      return;
+    }
+    try {
+      const { promptTokens } = await this.metaRm.sample(
+        {
+          prompts: unrated.map(({ messages }) => messages),
+          samples: unrated.map((_, prompt) => ({ prompt, seed: 0 })),
+          sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, order: "temperature-first" },
+          ...{ opensAnswer: false, maxTokens: 0, logprobs: false },
+        },
+        ({ sample, meta }) => this.onCompletion({ ...unrated[sample]!.completion, meta }),
+        this.endings.stop,
+      );
+      this.tokens += promptTokens;
+    } catch (error) {
+      if (!(error instanceof SpctError) || error.code !== "CONTEXT_OVERFLOW") throw error;
+      await this.#readApart(unrated);
+    }
+  }
+
+  /** An engine refuses prompts together when one of them is too long. */
+  async #readApart(unrated: readonly Unrated[]): Promise<void> {
+    if (unrated.length === 1) return this.onCompletion({ ...unrated[0]!.completion, meta: null });
+    const middle = unrated.length >> 1;
+    await this.#read(unrated.slice(0, middle));
+    await this.#read(unrated.slice(middle));
   }
 }

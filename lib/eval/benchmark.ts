@@ -91,7 +91,8 @@ export async function* loadItems(
     if (!(error instanceof SpctError) || error.code !== "FILE_NOT_FOUND" || benchmark.source === "")
       throw error;
     const { name, title, source, published } = benchmark;
-    const how = published.length === 0 ? "" : `; \`spct pull dataset:${name}\` downloads it after asking`;
+    const [data] = name.split("+"); // a control has the data of its benchmark
+    const how = published.length === 0 ? "" : `; \`spct pull dataset:${data}\` downloads it after asking`;
     throw new SpctError(
       "FILE_NOT_FOUND",
       `${error.message}. Its authors publish ${title} at ${source}${how}`,

@@ -1,5 +1,5 @@
 import { creditOfVote } from "../vote/metrics.js";
-import type { SummaryOptions } from "../vote/summary.js";
+import { kMetaOfBeginning, type SummaryOptions } from "../vote/summary.js";
 import { tally } from "../vote/tally.js";
 import { type Benchmark, type JudgedItem, loadItems } from "./benchmark.js";
 import { joinJudgements } from "./join.js";
@@ -34,11 +34,23 @@ export interface Comparison {
   kappaInterval: Interval | null;
 }
 
+/** What a vote is worth to a comparison. Ties are never drawn but shared: a draw would add noise to a paired test. */
+function worthOf(
+  scores: readonly number[] | null,
+  choice: Pick<JudgedItem, "correct" | "n">,
+  { ties = "share", unvoted = "wrong" }: Pick<SummaryOptions, "ties" | "unvoted">,
+): number | null {
+  return creditOfVote(scores, choice, { ties: ties === "random" ? "share" : ties, unvoted });
+}
+
 /** Collects what each item is worth to one judge. */
 export class CreditsById {
   readonly #credits = new Map<string, number[]>();
 
-  add({ id, credit: points }: Pick<JudgedItem, "id" | "credit">): void {
+  constructor(private readonly options: Pick<SummaryOptions, "ties" | "unvoted"> = {}) {}
+
+  add({ id, correct, n, tally: { scores } }: Pick<JudgedItem, "id" | "correct" | "n" | "tally">): void {
+    const points = worthOf(scores, { correct, n }, this.options);
     if (points === null) return;
     const known = this.#credits.get(id);
     if (known === undefined) this.#credits.set(id, [points]);
@@ -50,13 +62,13 @@ export class CreditsById {
   }
 }
 
-/** Compares the credits of a judge with other recorded judgements of the same data. Ties are never drawn. */
+/** Compares the credits of a judge with other recorded judgements of the same data, voted as its own. */
 export async function compareWith(
   credits: CreditsById,
   benchmark: Benchmark,
   data: string,
   judgements: string,
-  { k, kMeta, ties = "share", unvoted = "wrong", aggregate = "sum" }: SummaryOptions = {},
+  { k, kMeta, aggregate, ...policies }: SummaryOptions = {},
 ): Promise<Comparison> {
   const own: number[] = [];
   const other: number[] = [];
@@ -67,9 +79,9 @@ export async function compareWith(
   })) {
     const points = credits.take(facts.id);
     const correct = facts.label === null ? null : [facts.label].flat();
-    const votes = tally(record.samples.slice(0, k), record.n, { aggregate, kMeta });
-    const policies = { ties: ties === "random" ? ("share" as const) : ties, unvoted };
-    const against = creditOfVote(votes.scores, { correct, n: record.n }, policies);
+    const vote = { aggregate, kMeta: kMetaOfBeginning(record, { k, kMeta }) };
+    const { scores } = tally(record.samples.slice(0, k), record.n, vote);
+    const against = worthOf(scores, { correct, n: record.n }, policies);
     if (points === undefined || against === null) continue;
     own.push(points);
     other.push(against);

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { JudgementRecord, SampleRecord } from "../records.js";
+import { recordOf, type SampleRecord } from "../records.js";
 import { versions } from "../versions.js";
 import { creditOfVote } from "../vote/metrics.js";
 import { tally } from "../vote/tally.js";
@@ -64,7 +64,8 @@ export async function run(
   const decided = { items: 0, credit: 0 };
   try {
     for await (const { item, samples } of judgeItems(judge, notDone(items, place), signal)) {
-      place.append(toRecord(item, samples, judge.k, name));
+      const { id, subset, label, responses } = item;
+      place.append(recordOf({ id, subset, n: responses.length, label, run: name }, samples, judge.k));
       judged++;
       const points = creditOf(item, samples);
       if (points !== null) {
@@ -91,24 +92,6 @@ function creditOf(
 ): number | null {
   const correct = label === null ? null : [label].flat();
   return creditOfVote(tally(samples, n).scores, { correct, n }, { ties: "share", unvoted: "wrong" });
-}
-
-function toRecord(
-  { id, subset, label, responses }: Item,
-  samples: SampleRecord[],
-  k: number,
-  run: string,
-): JudgementRecord {
-  const asked = samples.length < k ? { k } : {};
-  return {
-    id,
-    ...(subset === undefined ? {} : { subset }),
-    n: responses.length,
-    label,
-    ...asked,
-    samples,
-    run,
-  };
 }
 
 async function count(source: AsyncIterable<unknown>): Promise<number> {

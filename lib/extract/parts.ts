@@ -48,7 +48,7 @@ export function readPrinciples(text: string): Principle[] {
 
 function* placedLines(text: string): Generator<{ part: Part; line: string }> {
   let part: Part = "critique";
-  for (const line of withoutThought(text).split("\n")) {
+  for (const line of withoutThought(text).split(/\r?\n/)) {
     const heading = readHeading(line);
     if (heading !== null) part = heading.part;
     const rest = heading === null ? line : heading.rest;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Grm } from "../judge.js";
-import type { Manifest } from "../models.js";
+import { type Manifest, manifestBeside } from "../models.js";
 import { loadAddon } from "../native.js";
 import { defaultRecipe } from "./default_judge.js";
 import {
@@ -64,7 +64,7 @@ export async function makeDefaultJudge(options: MakeOptions): Promise<void> {
 }
 
 async function writeManifest(modelPath: string, content: Manifest): Promise<void> {
-  await writeFile(modelPath.replace(/gguf$/, "json"), `${JSON.stringify(content, null, 2)}\n`);
+  await writeFile(manifestBeside(modelPath), `${JSON.stringify(content, null, 2)}\n`);
 }
 
 async function quantize(from: string, to: string): Promise<void> {

@@ -5,7 +5,9 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { calibrate } from "../../dist/bench/calibrate.js";
 import { keepCalibration } from "../../dist/calibration.js";
+import { run } from "../../dist/cli/main.js";
 import { Grm, type LoadOptions } from "../../dist/index.js";
 import { scratchFolder, tinyModel } from "./tiny_model.js";
 
@@ -84,6 +86,7 @@ describe("a calibration", () => {
 });
 
 test("spct doctor --calibrate measures, keeps the best and says what it measured", async () => {
+  const model = scratch("short.gguf", tinyModel({ context: 1024 })); // as the judge that ships has
   const file = scratch("unset2.json", "").replace("unset2.json", "measured.json");
   const env = { ...process.env, SPCT_CALIBRATION: file };
   const args = ["doctor", "--calibrate", "--model", model, "--json"];
@@ -102,3 +105,21 @@ test("spct doctor --calibrate measures, keeps the best and says what it measured
     calibrated: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
   });
 }, 300_000);
+
+test("a model with an odd, small context is calibrated on prompts that fit", async () => {
+  const small = scratch("small.gguf", tinyModel({ context: 65 }));
+  const { best } = await calibrate(small, () => undefined);
+  expect(best.seconds).toBeGreaterThan(0);
+}, 300_000);
+
+test.each([
+  ["off", "INVALID_ARGUMENT"],
+  [scratch("damaged.json", "{"), "BAD_CALIBRATION"],
+])("nothing is measured where it cannot be kept: %s", async (file, code) => {
+  process.env.SPCT_CALIBRATION = file;
+  const printed: string[] = [];
+  const terminal = { print: (text: string) => printed.push(text), warn: () => undefined, interactive: false };
+  const noModel = scratch("text.gguf", "measuring it fails");
+  await run(["doctor", "--calibrate", "--model", noModel, "--json"], terminal as never);
+  expect(JSON.parse(printed[0]!).error.code).toBe(code);
+});

@@ -1,6 +1,8 @@
 // The command as a user runs it, with a tiny model: the fixed contracts of its JSON, its exit codes, its messages.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { scratchFolder, tinyHead, tinyModel } from "./tiny_model.js";
@@ -116,6 +118,36 @@ describe("spct judge", () => {
       valid: 0,
       best: null,
     });
+  });
+});
+
+describe("spct eval", () => {
+  test("stops an item by the vote that it measures", async () => {
+    const row = {
+      id: "a",
+      query: "Which is clearer?",
+      responses: ["The sky is blue.", "Blue sky."],
+      label: 0,
+    };
+    const data = file("rows.jsonl", `${JSON.stringify(row)}\n`);
+    const out = join(dirname(data), "run");
+    const flags = [
+      "eval",
+      "custom",
+      "--data",
+      data,
+      "--out",
+      out,
+      "--model",
+      model,
+      "--no-report",
+      "-k",
+      "4",
+    ];
+    const { code, errors } = await spct([...flags, "--flip-risk", "0.002", "--k-meta", "1"]);
+    expect({ code, errors }).toEqual({ code: 0, errors: "" });
+    const { identity } = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
+    expect(identity.judge.options).toMatchObject({ flipRisk: 0.002, kMeta: 1 });
   });
 });
 

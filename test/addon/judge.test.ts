@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { TokenProbabilityJudge } from "../../dist/eval/judges/token_probability.js";
 import { Grm, type Verdict } from "../../dist/index.js";
 import { loadAddon } from "../../dist/native.js";
 import { scratchFolder, tinyHead, tinyModel } from "./tiny_model.js";
@@ -151,6 +152,18 @@ describe("the meta RM", () => {
     const grm = await Grm.load({ model: beside, meta: null, template: "compact" });
     expect(grm.info.hasHead).toBe(false);
     await grm.close();
+  });
+
+  test("is left out by a judge by token probability", async () => {
+    const beside = file("weighed.gguf", tinyModel());
+    file("weighed.head.gguf", tinyHead({ bias: 0.75 }));
+    const load = { model: beside, template: "compact" };
+    const judge = await TokenProbabilityJudge.load(load, { k: 2, seed: 0, reference: false, maxTokens: 8 });
+    const samples = await judge.judge({ id: "a", label: null, ...query });
+    await judge.close();
+    expect(judge.details.hasHead).toBe(false);
+    expect(judge.identity).toMatchObject({ head: null });
+    expect(samples.map(({ meta }) => meta)).toEqual([null, null]);
   });
 
   test("must exist and fit the model", async () => {

@@ -178,7 +178,7 @@ describe("spct train meta", () => {
     await expect(Grm.load({ ...options, meta: "separate" })).rejects.toMatchObject({
       code: "HEAD_NOT_FOUND",
     });
-    loadAddon().writeScoreHead(file("named.meta.head.gguf"), {
+    await loadAddon().writeScoreHead(file("named.meta.head.gguf"), {
       weight: new Float32Array(32),
       ...{ bias: 0, kind: "reward", backbone: "" },
     });

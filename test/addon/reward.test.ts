@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { keepCalibration } from "../../dist/calibration.js";
 import { run } from "../../dist/cli/main.js";
 import { loadAddon } from "../../dist/native.js";
 import { RewardModel } from "../../dist/reward_model.js";
@@ -136,6 +137,25 @@ describe("spct train reward", () => {
     const [[sample]] = await samplesOf("scalar", "rm.gguf");
     expect(sample.scores[0]).toBeCloseTo(scores[0]!, 3);
     expect(sample.meta).toBeNull();
+  });
+
+  test("what it trains is loaded as it was calibrated, and from the model itself only", async () => {
+    const before = process.env.SPCT_CALIBRATION;
+    process.env.SPCT_CALIBRATION = file("calibration.json");
+    const measured = { threads: 3, batchTokens: 256, flashAttention: "off", measured: "2026-01-02" } as const;
+    try {
+      keepCalibration(file("rm.gguf"), measured);
+      const model = await RewardModel.load({ model: file("rm.gguf") });
+      await model.close();
+      expect(model.info).toMatchObject({ threads: 3, calibrated: "2026-01-02" });
+    } finally {
+      process.env.SPCT_CALIBRATION = before;
+    }
+    const options = { model: file("base.gguf"), meta: file("rm.gguf") };
+    await expect(RewardModel.load(options)).rejects.toMatchObject({
+      code: "HEAD_MISMATCH",
+      message: `Expected a reward head on ${file("base.gguf")} but ${file("rm.gguf")} is a model of its own`,
+    });
   });
 
   test("without a template the response is the assistant's turn", async () => {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { SpctError } from "../../errors.js";
+import { invalidArgument, SpctError } from "../../errors.js";
 import { Grm } from "../../judge.js";
-import { samplesAtOnce } from "../../many.js";
+import { samplesAtOnce, samplesInFlight } from "../../many.js";
 import { findModel } from "../../models.js";
 import { type SampleRecord, toRecord } from "../../records.js";
 import type { JudgeOptions, LoadOptions } from "../../settings.js";
@@ -15,10 +15,7 @@ import { hashPath, hashText } from "../hash.js";
 import type { Judge, JudgeRequest } from "./judge.js";
 
 export interface GrmJudgeOptions
-  extends Omit<
-      JudgeOptions,
-      keyof JudgeRequest | "orderings" | "onSample" | "signal" | "kMeta" | "earlyStop"
-    >,
+  extends Omit<JudgeOptions, keyof JudgeRequest | "orderings" | "onSample" | "signal" | "earlyStop">,
     Omit<JudgeRequest, "principles" | "concurrency"> {
   /** As in the request; false judges without any. */
   principles?: string | Principle[] | false;
@@ -30,8 +27,6 @@ export interface GrmJudgeOptions
   concurrency?: number;
 }
 
-/** Samples in flight that keep a GPU busy. */
-const samplesInFlight = 128;
 /** An item's seeds lie apart from every other's by at least this, the most samples there may be. */
 const seedRange = 65_536;
 
@@ -45,12 +40,20 @@ export class GrmJudge implements Judge {
   private readonly options: Omit<GrmJudgeOptions, "concurrency">;
 
   static async load(load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
-    return GrmJudge.over(await Grm.load(load), load, options);
+    const grm = await Grm.load(load);
+    try {
+      return await GrmJudge.over(grm, load, options);
+    } catch (error) {
+      await grm.close();
+      throw error;
+    }
   }
 
-  /** Over what was loaded by `load`. */
+  /** Over what was loaded by `load`. Rejects with INVALID_ARGUMENT for kMeta without a meta RM. */
   static async over(grm: Grm, load: LoadOptions, options: GrmJudgeOptions): Promise<GrmJudge> {
     const { concurrency, ...settings } = options;
+    if (options.kMeta !== undefined && !grm.info.hasHead)
+      throw invalidArgument("kMeta", "a judge with a meta RM", options.kMeta);
     const { name, ...files } = await filesOf(load);
     const { template, backend } = grm.info;
     const shown = await hashPath(existsSync(template) ? template : shippedTemplate(template));
@@ -68,9 +71,10 @@ export class GrmJudge implements Judge {
     const { concurrency, ...rest } = options;
     this.options = rest;
     this.details = { ...grm.info };
-    const onCpu = grm.info.backend === "cpu";
+    const { backend } = grm.info;
     const atOnce = options.flipRisk === undefined ? options.k : samplesAtOnce;
-    this.concurrency = concurrency ?? (onCpu ? 1 : Math.max(2, Math.ceil(samplesInFlight / atOnce)));
+    const fitting = Math.max(2, Math.ceil(samplesInFlight(backend) / atOnce));
+    this.concurrency = concurrency ?? (backend === "cpu" ? 1 : fitting);
     this.atOnce = this.concurrency > 1 ? atOnce : options.k;
   }
 
@@ -81,13 +85,14 @@ export class GrmJudge implements Judge {
 
   /** The verdict whose samples `judge` gives. */
   async verdict(item: Item, signal?: AbortSignal): Promise<Verdict> {
-    const { principles, needsPrinciples, reference, seed, flipRisk, ...options } = this.options;
+    const { principles, needsPrinciples, reference, seed, flipRisk, kMeta, ...options } = this.options;
     const own = seedOf(item.id, seed);
     const orderings = itemOrders(item.responses.length, this.k, own);
     return this.grm.judge(toQuery(item, { principles, needsPrinciples, reference }), {
       ...options,
       seed: own,
       orderings,
+      kMeta: kMeta === undefined ? undefined : Math.min(kMeta, this.k),
       earlyStop: flipRisk === undefined ? undefined : { flipRisk, atOnce: this.atOnce },
       signal,
     });

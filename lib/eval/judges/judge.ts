@@ -36,6 +36,8 @@ export interface JudgeRequest {
   concurrency?: number;
   /** Stops drawing samples of an item once its vote is decided, as `EarlyStop.flipRisk` says; only of kinds that `stopsEarly`. */
   flipRisk?: number;
+  /** How many samples the meta RM lets into the vote that is to be decided. Default: half. */
+  kMeta?: number;
 }
 
 /** A way of judging that `spct eval --judge` knows by name. */

@@ -26,7 +26,7 @@ interface Unweighed {
  * The paper's LLM-as-a-judge with token probabilities (Table 3), for two responses: in place of the verdict that was drawn
  * stand the probabilities of "1" and "2", made to add up to 1. With a critique, they are those behind each sampled critique,
  * else those of a verdict given at once, of which there is one for each order. Both orders have as many samples, so that the
- * sum over the samples is the mean over the orders.
+ * sum over the samples is the mean over the orders; a meta RM that leaves some of them out would unbalance it, so there is none.
  */
 export class TokenProbabilityJudge implements Judge {
   readonly name: string;
@@ -43,16 +43,19 @@ export class TokenProbabilityJudge implements Judge {
   ): Promise<TokenProbabilityJudge> {
     if (opening === undefined && request.k % 2 !== 0)
       throw invalidArgument("samples", "an even number, half for each order", request.k);
-    const open = await openJudge(load);
+    if (typeof load.meta === "string")
+      throw invalidArgument("meta", "no meta RM with a judge by token probability", load.meta);
+    const own = load.remote === undefined ? { ...load, meta: null } : load;
+    const open = await openJudge(own);
     try {
-      return await TokenProbabilityJudge.over(open, load, request, opening);
+      return await TokenProbabilityJudge.over(open, own, request, opening);
     } catch (error) {
       await open.engine.close();
       throw error;
     }
   }
 
-  /** Over what was opened by `load`. */
+  /** Over what was opened by `load`, without a meta RM. */
   static async over(
     { engine, template, manifest }: OpenJudge,
     load: LoadOptions,

@@ -16,12 +16,15 @@ beforeAll(async () => {
 
 const pair: Query = { query: "q", responses: ["better", "worse"] };
 const texts = ["\\boxed{8, 3}", "\\boxed{3, 8}"];
+const pause = (milliseconds = 20) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Reads the judgement, the last message, and values those whose first score is high. */
+/** Reads the judgement, the last message, and values those whose first score is high. Refuses prompts with one that is too long. */
 function reader() {
   const engine = new FakeEngine(() => "");
   const sample: typeof engine.sample = async (request, onCompletion) => {
     engine.requests.push(request);
+    if (request.prompts.some((messages) => messages.at(-1)!.content.length > 100))
+      throw new SpctError("CONTEXT_OVERFLOW", "too long");
     for (const [index, messages] of request.prompts.entries())
       onCompletion({
         ...{ sample: index, text: "", tokens: 0, reason: "length" },
@@ -98,6 +101,65 @@ describe("a separate meta RM", () => {
     await expect(Grm.over(engine, template).judge(pair, { k: 4, signal })).rejects.toMatchObject({
       code: "CANCELLED",
     });
+  });
+
+  test("stops reading when the judge fails", async () => {
+    const metaRm = reader();
+    metaRm.sample = (_request, _onCompletion, signal) =>
+      new Promise((_, reject) =>
+        signal!.addEventListener("abort", () => reject(new SpctError("CANCELLED", "stopped"))),
+      );
+    const { engine } = judged(metaRm, ({ sample }) => {
+      if (sample === 0) throw new SpctError("DECODE_FAILED", "no");
+      return texts[0]!;
+    });
+    await expect(Grm.over(engine, template).judge(pair, { k: 4 })).rejects.toMatchObject({
+      code: "DECODE_FAILED",
+    });
+  });
+
+  test("gives a judgement that is too long for it no score, and the others theirs", async () => {
+    const { engine, metaRm } = judged(reader(), ({ sample }) => {
+      return `${sample === 2 ? "long ".repeat(30) : ""}${texts[sample % 2]}`;
+    });
+    const read = metaRm.sample;
+    metaRm.sample = async (...args) => {
+      await pause();
+      return read(...args);
+    };
+    const verdict = await Grm.over(engine, template).judge(pair, { k: 8, orderings: [[0, 1]] });
+    expect(metaRm.requests.some(({ prompts }) => prompts.length > 2)).toBe(true);
+    expect(verdict.samples.map(({ meta }) => meta)).toEqual([1, -1, null, -1, 1, -1, 1, -1]);
+    expect(verdict.samples[2]).toMatchObject({ scores: [8, 3], counted: false });
+    expect(verdict.usage.metaTokens).toBe(70);
+  });
+
+  test("reads nothing more once there is enough", async () => {
+    const { engine, metaRm } = judged(reader(), ({ sample }) => texts[sample % 2]!);
+    const read = metaRm.sample;
+    metaRm.sample = async (...args) => {
+      await pause(); // the judge finishes the others
+      return read(...args);
+    };
+    const enough = new AbortController();
+    const completions: Completion[] = [];
+    const usage = await engine.sample(
+      {
+        prompts: [[{ role: "user", content: "a" }]],
+        samples: [0, 1, 2, 3].map((seed) => ({ prompt: 0, seed })),
+        sampling: { temperature: 1, topK: 0, topP: 1, minP: 0, order: "temperature-first" },
+        ...{ maxTokens: 8, logprobs: false },
+      },
+      (completion) => {
+        completions.push(completion);
+        enough.abort();
+      },
+      undefined,
+      enough.signal,
+    );
+    expect(completions).toHaveLength(1);
+    expect(metaRm.requests.map(({ prompts }) => prompts.length)).toEqual([1]);
+    expect(usage).toMatchObject({ metaTokens: 10, abandonedTokens: 3 * texts[0]!.length });
   });
 
   test("closes with the judge", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { loadItems } from "../../../lib/eval/benchmark.js";
 import { custom } from "../../../lib/eval/benchmarks/custom.js";
+import { findBenchmark } from "../../../lib/eval/benchmarks/index.js";
 import { controlled, controls, findControlled } from "../../../lib/eval/controls.js";
 import { evaluate } from "../../../lib/eval/evaluate.js";
 import type { Judge } from "../../../lib/eval/judges/judge.js";
@@ -99,4 +100,9 @@ test("a run's benchmark is found again by its name, and others are refused", () 
     expect(findControlled(`custom+${name}`).metric).toBe(controlled(custom, name).metric);
   expect(findControlled("custom")).toBe(custom);
   expect(() => findControlled("custom+magic")).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+});
+
+test("data that is missing is to be pulled by the benchmark's name", async () => {
+  const items = loadItems(controlled(findBenchmark("rewardbench"), "plain"), folder.path("nowhere.jsonl"));
+  await expect(items.next()).rejects.toThrow("`spct pull dataset:rewardbench`");
 });

@@ -400,4 +400,27 @@ describe("comparison", () => {
     expect(comparison.onlyThis + comparison.onlyOther).toBeGreaterThan(100);
     expect(comparison.kappa).toBeLessThan(-0.9);
   });
+
+  async function againstItself(cases: Case[], options: EvaluateOptions) {
+    const { data, judgements } = write(cases);
+    const credits = new CreditsById(options);
+    await evaluate(custom, data, judgements, { ...options, onItem: (judged) => credits.add(judged) });
+    return compareWith(credits, custom, data, judgements, options);
+  }
+
+  test("draws no ties on either side", async () => {
+    const tied = Array.from({ length: 20 }, () => ({ label: 0, samples: [{ scores: [5, 5] }] }));
+    const comparison = await againstItself(tied, { ties: "random", seed: 4 });
+    expect(comparison).toMatchObject({ items: 20, accuracy: 0.5, otherAccuracy: 0.5, difference: 0 });
+  });
+
+  test("lets the meta RM keep the same share of an item that stopped early, on both sides", async () => {
+    // One of the two samples drawn of four: the one that is right.
+    const samples = [
+      { scores: [9, 2], meta: 1 },
+      { scores: [1, 10], meta: 0 },
+    ];
+    const comparison = await againstItself([{ label: 0, k: 4, samples }], { kMeta: 2 });
+    expect(comparison).toMatchObject({ items: 1, accuracy: 1, otherAccuracy: 1 });
+  });
 });

@@ -10,13 +10,16 @@ const template = new PromptTemplate(
   "{{ answer }}|{{ wants_principles }}|{{ principles }}|{{ reference }}|{{ responses | join(' > ') }}",
 );
 
-function judgeOver(options: Partial<GrmJudgeOptions> = {}) {
-  const engine = new FakeEngine(({ prompt, seed }) => {
-    const shown = prompt.split("|").at(-1)!.split(" > ");
-    const scores = shown.map((response) => (response === "good" ? 8 : 3));
-    const box = prompt.startsWith("winner") ? shown.indexOf("good") + 1 : scores.join(", ");
-    return { text: `seed ${seed} \\boxed{${box}}`, meta: 0.5 };
-  });
+function judgeOver(options: Partial<GrmJudgeOptions> = {}, hasHead = false) {
+  const engine = new FakeEngine(
+    ({ prompt, seed }) => {
+      const shown = prompt.split("|").at(-1)!.split(" > ");
+      const scores = shown.map((response) => (response === "good" ? 8 : 3));
+      const box = prompt.startsWith("winner") ? shown.indexOf("good") + 1 : scores.join(", ");
+      return { text: `seed ${seed} \\boxed{${box}}`, meta: 0.5 };
+    },
+    { hasHead },
+  );
   const all: GrmJudgeOptions = { k: 4, seed: 0, reference: false, ...options };
   return { engine, judge: new GrmJudge(Grm.over(engine, template), "fake", { kind: "grm" }, all) };
 }
@@ -76,6 +79,26 @@ describe("GrmJudge", () => {
     const samples = await judge.judge(item("a"));
     expect(samples).toHaveLength(4);
     expect(engine.requests.map((request) => request.samples.length)).toEqual(waves);
+  });
+
+  test.each([
+    [8, 8, 2],
+    [32, 4, 4],
+    [100, 4, 4],
+  ])("decides early by the vote of the %i that the meta RM lets in", async (kMeta, drawn, counted) => {
+    const { judge } = judgeOver({ k: 32, flipRisk: 0.002, kMeta }, true);
+    const verdict = await judge.verdict(item("a"));
+    expect(verdict).toMatchObject({ drawn, kMeta: counted });
+    expect(verdict.samples.filter((sample) => sample.counted)).toHaveLength(counted);
+  });
+
+  test("has no vote of a meta RM without one", async () => {
+    const grm = Grm.over(new FakeEngine(() => ""), template);
+    const options = { k: 4, seed: 0, reference: false, kMeta: 2, flipRisk: 0.002 };
+    await expect(GrmJudge.over(grm, {}, options)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: "Expected a judge with a meta RM for kMeta but received 2",
+    });
   });
 
   test("a pairwise judge's verdicts are votes", async () => {

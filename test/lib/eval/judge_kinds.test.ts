@@ -194,6 +194,13 @@ describe("the judge by token probability", () => {
     expect(fake.requests).toHaveLength(0);
   });
 
+  test("refuses a meta RM", async () => {
+    await expect(TokenProbabilityJudge.load({ meta: "fused" }, request)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: 'Expected no meta RM with a judge by token probability for meta but received "fused"',
+    });
+  });
+
   test("refuses an odd number of samples", async () => {
     await expect(TokenProbabilityJudge.load({}, { ...request, k: 3 })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",

@@ -40,6 +40,16 @@ describe("readParts", () => {
     });
   });
 
+  test("reads lines that end as Windows ends them", () => {
+    const text =
+      "Principles:\r\n1. Accuracy (40%)\r\nCritique:\r\nGood.\r\nStill.\r\n**Scores:**\r\n\\boxed{8}\r\n";
+    expect(readParts(text)).toEqual({
+      principles: [{ name: "Accuracy", weight: 40 }],
+      critique: "Good.\nStill.",
+      scores: "\\boxed{8}",
+    });
+  });
+
   test("takes a number that is no weight for part of the name", () => {
     expect(readParts("Principles:\n1. Uses 7 words (important)").principles).toEqual([
       { name: "Uses 7 words (important)" },
