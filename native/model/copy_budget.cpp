@@ -29,7 +29,8 @@ size_t group_limit(const std::string& root) {
   }
   size_t lowest = SIZE_MAX;
   const std::filesystem::path top = root + "/sys/fs/cgroup";
-  for (std::filesystem::path folder = top / std::filesystem::path(group).relative_path();; folder = folder.parent_path()) {
+  for (std::filesystem::path folder = top / std::filesystem::path(group).relative_path();;
+       folder = folder.parent_path()) {
     size_t limit = 0;
     if (std::ifstream(folder / "memory.max") >> limit) lowest = std::min(lowest, limit);  // or it says "max"
     if (folder == top || !folder.has_relative_path()) return lowest;
