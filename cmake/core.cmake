@@ -11,6 +11,7 @@ target_include_directories(spct_engine PUBLIC ${CMAKE_SOURCE_DIR}/native)
 target_link_libraries(spct_engine PUBLIC spct_scoring Threads::Threads)
 
 add_library(spct_model STATIC
+  native/model/copy_budget.cpp
   native/model/graph_sampler.cpp
   native/model/head_file.cpp
   native/model/llama_model.cpp

@@ -3,6 +3,7 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <new>
@@ -21,6 +22,8 @@ namespace {
 
 constexpr int64_t usual_least_rows = 8;
 constexpr int64_t too_few_values = 1 << 16;  // it takes longer to begin such a product than to compute it
+
+std::atomic<size_t> all_bytes{0};
 
 // One answer for each shape in a process, so that its engines compute alike.
 int64_t measured_least_rows(const ggml_tensor* weight, int threads) {
@@ -65,8 +68,11 @@ void PackedWeights::pack(const std::vector<const ggml_tensor*>& weights, const P
     least_rows_ = least_rows_ == 0 ? least : std::min(least_rows_, least);
     claims_.push_back(std::make_unique<GemmClaim>(weight, std::move(packed), least));
   }
+  all_bytes += bytes_;
 }
 
-PackedWeights::~PackedWeights() = default;
+PackedWeights::~PackedWeights() { all_bytes -= bytes_; }
+
+size_t PackedWeights::bytes_of_all() { return all_bytes; }
 
 }  // namespace spct

@@ -44,6 +44,8 @@ class PackedWeights {
   PackedWeights(const PackedWeights&) = delete;
   PackedWeights& operator=(const PackedWeights&) = delete;
 
+  // Of all models of the process.
+  static size_t bytes_of_all();
   size_t bytes() const { return bytes_; }
   size_t count() const { return claims_.size(); }
   // Fewer rows than this are always multiplied as without the copies; 0: nothing is packed.

@@ -11,6 +11,7 @@
 #include "ggml-backend.h"
 #include "ggml.h"
 #include "llama.h"
+#include "model/copy_budget.h"
 #include "model/head_file.h"
 #include "model/model_weights.h"
 #include "model/openmp_waiting.h"
@@ -211,7 +212,7 @@ void LlamaModel::pack(const ModelOptions& options) {
   PackingOptions packing;
   packing.threads = info_.threads;
   packing.measure = automatic;
-  if (automatic) packing.most_bytes = memory_bytes() / 2;
+  if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
     packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
   } catch (const Error& error) {

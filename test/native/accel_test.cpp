@@ -249,6 +249,18 @@ void measured_products_are_right() {
   CHECK(distance(run.product, in_double(weight, values, most_rows)) < 6e-3);
 }
 
+void copies_of_all_models_are_counted() {
+  const Weight weight(GGML_TYPE_BF16, 64, 64, 1);
+  CHECK(PackedWeights::bytes_of_all() == 0);
+  {
+    const PackedWeights first({weight.tensor}, all_on(1));
+    const Weight other(GGML_TYPE_F32, 64, 128, 2);
+    const PackedWeights second({other.tensor}, all_on(1));
+    CHECK(PackedWeights::bytes_of_all() == first.bytes() + second.bytes());
+  }
+  CHECK(PackedWeights::bytes_of_all() == 0);
+}
+
 void copies_that_no_memory_holds_are_an_error() {
   const Context context = new_context();
   const ggml_tensor* endless = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, int64_t{1} << 20, int64_t{1} << 30);
@@ -312,6 +324,7 @@ int main() {
   only_what_is_faster_is_packed();
   measured_products_are_right();
   copies_that_no_memory_holds_are_an_error();
+  copies_of_all_models_are_counted();
   a_shape_is_measured_once();
   nothing_is_packed_beside_several_gpus();
   return check_result();
