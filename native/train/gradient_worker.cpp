@@ -261,10 +261,4 @@ std::vector<double> GradientWorker::completion_log_probabilities(const std::vect
   return found;
 }
 
-std::vector<float> GradientWorker::completion_logits(const std::vector<const Sequence*>& sequences) {
-  std::vector<float> values;
-  forward_completions(sequences, [&](ggml_tensor* logits) { values = values_of(logits); });
-  return values;
-}
-
 }  // namespace spct

@@ -45,10 +45,7 @@ class GradientWorker {
   std::vector<float> hidden_states(const std::vector<const Sequence*>& sequences,
                                    const std::vector<int32_t>& positions);
 
-  // Logits [completion positions, vocabulary] that predict each completion token, sequence after sequence.
-  std::vector<float> completion_logits(const std::vector<const Sequence*>& sequences);
-
-  // Tokens of the completions, in the order of their logits.
+  // Tokens of the completions, in the order of their log-probabilities.
   static std::vector<int32_t> completion_tokens(const std::vector<const Sequence*>& sequences);
 
   void clear_gradients();

@@ -4,10 +4,12 @@
 
 #include <llama.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "check.h"
+#include "train/sequence.h"
 
 namespace spct {
 
@@ -55,6 +57,18 @@ inline LlamaResult run_llama(const std::string& path, const std::vector<int32_t>
   llama_free(context);
   llama_model_free(model);
   return result;
+}
+
+// Log-probabilities of the completion's tokens, of the logits of all positions.
+inline std::vector<double> completion_log_probabilities(const std::vector<float>& logits, const Sequence& sequence) {
+  std::vector<double> found;
+  for (int64_t at = sequence.completion_begin; at < sequence.size(); ++at) {
+    const float* row = logits.data() + (at - 1) * 256;
+    double sum = 0;
+    for (int token = 0; token < 256; ++token) sum += std::exp(double{row[token]});
+    found.push_back(row[sequence.tokens[at]] - std::log(sum));
+  }
+  return found;
 }
 
 }  // namespace spct

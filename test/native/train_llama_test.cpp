@@ -1,4 +1,4 @@
-// What the trainer saves is what llama.cpp runs: logits and final-norm states must agree.
+// What the trainer saves is what llama.cpp runs: log-probabilities and final-norm states must agree.
 
 #include "check.h"
 #include "llama_logits.h"
@@ -10,11 +10,10 @@ static void compare(const std::string& path, Trainer& trainer, double tolerance)
   for (uint32_t seed = 0; seed < 3; ++seed) {
     const Sequence sequence = random_sequences(1, 256, seed)[0];
     const LlamaResult expected = run_llama(path, sequence.tokens);
-    GradientWorker worker(trainer.shape(), trainer.parameters(), 1);
-    const std::vector<float> logits = worker.completion_logits({&sequence});
-    for (size_t i = 0; i < logits.size(); ++i) {
-      CHECK_NEAR(logits[i], expected.logits[static_cast<size_t>(sequence.completion_begin - 1) * 256 + i], tolerance);
-    }
+    const auto expected_tokens = completion_log_probabilities(expected.logits, sequence);
+    const auto tokens = trainer.log_probabilities({sequence}, 1);
+    CHECK(tokens.size() == expected_tokens.size());
+    for (size_t i = 0; i < tokens.size(); ++i) CHECK_NEAR(tokens[i], expected_tokens[i], tolerance);
     const int32_t last = static_cast<int32_t>(sequence.size()) - 1;
     const std::vector<float> state = trainer.hidden_states({sequence}, {last});
     for (size_t i = 0; i < state.size(); ++i) {

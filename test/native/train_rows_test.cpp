@@ -1,5 +1,5 @@
-// Packed rows compute what each sequence alone computes: losses, logits, states and gradients; and the cheaper of
-// packing and padding is chosen, always in the same way.
+// Packed rows compute what each sequence alone computes: losses, log-probabilities, states and gradients; and the
+// cheaper of packing and padding is chosen, always in the same way.
 
 #include <algorithm>
 
@@ -29,7 +29,8 @@ static std::vector<const Sequence*> pointers_to(const std::vector<Sequence>& seq
   return pointers;
 }
 
-static void compare(const std::vector<float>& found, const std::vector<float>& expected, double tolerance) {
+template <class Value>
+static void compare(const std::vector<Value>& found, const std::vector<Value>& expected, double tolerance) {
   CHECK(found.size() == expected.size());
   for (size_t i = 0; i < found.size() && i < expected.size(); ++i) CHECK_NEAR(found[i], expected[i], tolerance);
 }
@@ -43,15 +44,16 @@ static void packed_rows_are_their_sequences(const char* architecture) {
   GradientWorker together(trainer->shape(), trainer->parameters(), 1);
   GradientWorker apart(trainer->shape(), trainer->parameters(), 1);
   std::vector<int32_t> last;
-  std::vector<float> logits, states;
+  std::vector<double> log_probabilities;
+  std::vector<float> states;
   double loss = 0;
   for (const Sequence* sequence : batch) {
     last.push_back(static_cast<int32_t>(sequence->size()) - 1);
-    for (const float value : apart.completion_logits({sequence})) logits.push_back(value);
+    for (const double value : apart.completion_log_probabilities({sequence}, 1)) log_probabilities.push_back(value);
     for (const float value : apart.hidden_states({sequence}, {last.back()})) states.push_back(value);
     loss += apart.accumulate_nll({sequence}, 0.1f);
   }
-  compare(together.completion_logits(batch), logits, 1e-4);
+  compare(together.completion_log_probabilities(batch, 1), log_probabilities, 1e-4);
   compare(together.hidden_states(batch, last), states, 1e-4);
   CHECK_NEAR(together.accumulate_nll(batch, 0.1f), loss, 1e-4 * loss);
   for (size_t i = 0; i < together.gradients().size(); ++i) {
