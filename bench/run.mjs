@@ -8,7 +8,7 @@
 //   --rounds, --samples, --tokens, --threads   the workload
 // Everything measured is appended to measurements.jsonl in the run's folder at once, so that an ended run loses nothing.
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg } from "node:os";
+import { availableParallelism, constants, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { shapeNames, weightTypes } from "../dist/bench/shapes.js";
@@ -98,11 +98,14 @@ const limits = (part, count) => ({
 const cases = [];
 const growth = [];
 let setting;
-process.on("SIGINT", () => {
-  setting?.stop();
-  console.error(`\nbench: ended early; what was measured is in ${folder}`);
-  process.exit(130);
-});
+// A child that is paused would not notice that the bench has ended.
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    setting?.stop();
+    console.error(`\nbench: ended early; what was measured is in ${folder}`);
+    process.exit(128 + constants.signals[signal]);
+  });
+}
 try {
   let machine;
   if (chosen("decoding")) {

@@ -192,12 +192,13 @@ export interface LoadOptions {
   threads?: number;
   /** Layers on the GPU. Default: all, if there is a GPU. */
   gpuLayers?: number;
-  /** Default "auto": llama.cpp decides, but for very small models on a CPU, which are faster without. */
+  /** Default "auto": on a GPU llama.cpp decides; on a CPU on, but for very small models without packed weights,
+   * which are faster without. */
   flashAttention?: "auto" | "on" | "off";
   /** Copies of the weights for faster products on a CPU with AVX512_BF16 or AMX, in a build with oneDNN. They take memory, which
-   * `info.packedWeights` states. Default "auto": of the weights whose products were measured to be faster, when all copies take
-   * less than half of the memory, and never for very small models; weights that llama.cpp rearranges for this CPU itself
-   * (Q4_0 and others on x86) stay as they are. "on" packs all without measuring, those too. */
+   * `info.packedWeights` states. Default "auto": of the weights whose products were measured to be faster, and of very small
+   * models without measuring, when the copies of all engines of the process take less than half of the memory; weights that
+   * llama.cpp rearranges for this CPU itself (Q4_0 and others on x86) stay as they are. "on" packs all, those too. */
   packedWeights?: "auto" | "on" | "off";
   /** A server with OpenAI's chat completions (vLLM, SGLang, llama-server) in place of a model in this process. Of the other
    * options only `template` is then of use. */

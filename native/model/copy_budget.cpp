@@ -7,6 +7,8 @@
 
 namespace spct {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 // SIZE_MAX: unknown.
@@ -28,12 +30,11 @@ size_t group_limit(const std::string& root) {
     if (line.rfind("0::", 0) == 0) group = line.substr(3);
   }
   size_t lowest = SIZE_MAX;
-  const std::filesystem::path top = root + "/sys/fs/cgroup";
-  for (std::filesystem::path folder = top / std::filesystem::path(group).relative_path();;
-       folder = folder.parent_path()) {
+  const fs::path top = root + "/sys/fs/cgroup";
+  for (fs::path folder = top / fs::path(group).relative_path();; folder = folder.parent_path()) {
     size_t limit = 0;
     if (std::ifstream(folder / "memory.max") >> limit) lowest = std::min(lowest, limit);  // or it says "max"
-    if (folder == top || !folder.has_relative_path()) return lowest;
+    if (folder == top) return lowest;
   }
 }
 
