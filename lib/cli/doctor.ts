@@ -27,7 +27,10 @@ export function registerDoctor(program: Command, invocation: Invocation): void {
   program
     .command("doctor")
     .description("Say what this machine has for judging, and what is missing.")
-    .option("--model <path>", "the judge to try (default: the one that ships with the package)")
+    .option(
+      "--model <path>",
+      "the judge to try: a GGUF, or hf:<owner>/<name>:<quant> as pulled (default: the one that ships with the package)",
+    )
     .option(
       "--calibrate",
       "measure which threads, flash attention and tokens of a step are fastest for the judge, and keep it for later loads",

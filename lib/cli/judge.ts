@@ -81,7 +81,7 @@ export function registerJudge(program: Command, invocation: Invocation): void {
     .option("--orderings <n>", "how many orderings of the responses to show in turn", toInteger)
     .option("--answer <kind>", "scores, winner or correctness")
     .option("--clamp", "move scores outside of the scale to its end instead of rejecting the sample")
-    .option("--model <path>", 'a GGUF, or "default"')
+    .option("--model <path>", 'a GGUF, hf:<owner>/<name>:<quant> as pulled, or "default"')
     .option(
       "--meta <path>",
       'the meta RM: "fused" (judge.head.gguf), "separate" (judge.meta.gguf), "none", or a path',

@@ -4,7 +4,7 @@ import { invalidArgument, SpctError } from "../errors.js";
 import { findBenchmark } from "../eval/benchmarks/index.js";
 import { download } from "../pull/download.js";
 import { publicHosts } from "../pull/hosts.js";
-import { isPublishedModel, modelFolder, publishedModel } from "../pull/models.js";
+import { isPublishedModel, modelFolder, publishedModel, refuseSeveral } from "../pull/models.js";
 import { listFiles, type Publication, placeOf, type RemoteFile } from "../pull/repository.js";
 import { bar, type Progress, startProgress } from "./progress.js";
 import type { Invocation, Terminal } from "./terminal.js";
@@ -34,7 +34,7 @@ export function registerPull(program: Command, invocation: Invocation): void {
     .argument("<what>", "dataset:<benchmark>, or hf:<owner>/<name>[:<quant>]")
     .option(
       "--out <folder>",
-      "where to (default: data/<benchmark>; for a model the cache, where --model finds it)",
+      "where to (default: data/<benchmark>; for a model SPCT_MODELS or ~/.cache/spct/models, where --model finds it)",
     )
     .option("--yes", "do not ask")
     .option("--json", "print what was downloaded as JSON")
@@ -57,7 +57,10 @@ async function pull(what: string, { out, yes, json }: PullFlags, terminal: Termi
   try {
     for (const publication of wanted.publications) {
       const listed = await listFiles(publication, hosts);
-      if (publication.site === "hugging face model") refuseSeveral(listed, what);
+      if (publication.site === "hugging face model") {
+        const paths = listed.map(({ path }) => path);
+        refuseSeveral(paths, "what", what);
+      }
       const [, name] = publication.repository.split("/");
       const folder = wanted.nested ? join(wanted.folder, name!) : wanted.folder;
       for (const file of listed) files.push(await fetchFile(file, folder, progress));
@@ -96,17 +99,6 @@ async function agrees({ folder }: Wanted, terminal: Terminal): Promise<boolean> 
     throw new SpctError("INVALID_ARGUMENT", "Expected --yes, as nobody can be asked on this standard input");
   const answer = await terminal.ask(`Download it to ${folder}? [y/N] `);
   return /^y(es)?$/i.test(answer.trim());
-}
-
-/** A model in parts is one model; other files beside each other are a choice. */
-function refuseSeveral(files: readonly RemoteFile[], what: string): void {
-  const names = new Set(files.map(({ path }) => path.replace(/-\d{5}-of-\d{5}\.gguf$/i, "")));
-  if (names.size < 2) return;
-  throw invalidArgument(
-    "what",
-    `a quant of ${files.map(({ path }) => path).join(", ")} behind a colon`,
-    what,
-  );
 }
 
 async function fetchFile(file: RemoteFile, folder: string, progress: Progress): Promise<string> {

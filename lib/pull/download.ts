@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync, mkdirSync, statSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { SpctError } from "../errors.js";
 import type { RemoteFile } from "./repository.js";
@@ -10,8 +9,8 @@ import { request } from "./request.js";
 
 /**
  * Downloads a file, or what is missing of it: a part that an earlier call left behind is continued, a finished file with the
- * right hash is kept. The file appears under its name only when its hash is right. Throws DOWNLOAD_FAILED; what was received
- * stays for the next call, unless its hash is wrong.
+ * right hash is kept. The file appears under its name only when its hash is right. Throws DOWNLOAD_FAILED, or the system's error
+ * for what cannot be written; what was received stays for the next call, unless its hash is wrong.
  */
 export async function download(
   file: RemoteFile,
@@ -42,20 +41,19 @@ async function receive(file: RemoteFile, part: string, onBytes: (received: numbe
   const answer = await request(file.url, known > 0 ? { range: `bytes=${known}-` } : {});
   const resumed = answer.status === 206;
   let received = resumed ? known : 0;
-  const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
-    for await (const chunk of chunks) {
-      received += chunk.length;
-      onBytes(received);
-      yield chunk;
+  const chunks = async function* () {
+    try {
+      for await (const chunk of answer.body ?? []) {
+        received += chunk.length;
+        onBytes(received);
+        yield chunk;
+      }
+    } catch (error) {
+      const reason = `${file.url} broke off after ${received} of ${file.bytes} bytes; the same command continues`;
+      throw new SpctError("DOWNLOAD_FAILED", reason, { cause: error });
     }
   };
-  try {
-    const body = Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
-    await pipeline(body, counted, createWriteStream(part, { flags: resumed ? "a" : "w" }));
-  } catch (error) {
-    const reason = `${file.url} broke off after ${received} of ${file.bytes} bytes; the same command continues`;
-    throw new SpctError("DOWNLOAD_FAILED", reason, { cause: error });
-  }
+  await pipeline(chunks, createWriteStream(part, { flags: resumed ? "a" : "w" }));
 }
 
 async function hasDigest({ digest, bytes }: RemoteFile, path: string): Promise<boolean> {

@@ -8,7 +8,7 @@ export interface Hosts {
 /** HF_ENDPOINT names a mirror, as for Hugging Face's own tools. */
 export function publicHosts(): Hosts {
   return {
-    huggingFace: process.env.HF_ENDPOINT ?? "https://huggingface.co",
+    huggingFace: process.env.HF_ENDPOINT || "https://huggingface.co",
     gitHub: "https://api.github.com",
     gitHubFiles: "https://raw.githubusercontent.com",
   };

@@ -3,7 +3,7 @@ import { SpctError } from "../errors.js";
 /** A GET over https; over http from this machine only. HF_TOKEN is sent to Hugging Face, and dropped where it redirects to
  * another host. Throws DOWNLOAD_FAILED. */
 export async function request(url: string, headers: Record<string, string> = {}): Promise<Response> {
-  const { protocol, hostname } = new URL(url);
+  const { protocol = "", hostname = "" } = URL.canParse(url) ? new URL(url) : {};
   if (protocol !== "https:" && !["127.0.0.1", "localhost", "[::1]"].includes(hostname))
     throw new SpctError("DOWNLOAD_FAILED", `Expected an https address but received ${url}`);
   const token = hostname === "huggingface.co" ? process.env.HF_TOKEN : undefined;

@@ -1,4 +1,4 @@
-import { Credits, type Decision, decisionsByOrder, shareScore } from "../aggregate.js";
+import { Credits, countScore, type Decision, decisionsByOrder } from "../aggregate.js";
 import type { Aggregator, Benchmark } from "../benchmark.js";
 import { oneOf, text } from "../fields.js";
 
@@ -39,7 +39,7 @@ function category(source: string): string {
 
 function judgeBenchAggregator(): Aggregator {
   const credits = new Credits();
-  const consistent: number[] = [];
+  const orders = { same: 0, items: 0 };
   return {
     add(item) {
       const right = item.correct?.[0];
@@ -47,12 +47,14 @@ function judgeBenchAggregator(): Aggregator {
       const decisions = [...decisionsByOrder(item).values()];
       const net = decisions.reduce<number>((sum, decision) => sum + worth(decision, right), 0);
       credits.add(item.subset, net > 0 ? 1 : 0);
-      if (decisions.length > 1) consistent.push(decisions.every((one) => one === decisions[0]) ? 1 : 0);
+      if (decisions.length < 2) return;
+      orders.items++;
+      if (decisions.every((one) => one === decisions[0])) orders.same++;
     },
     scores: () => [
       credits.total("both orders right"),
       ...credits.subsets().map((name) => credits.score(name)),
-      shareScore("same decision in both orders", consistent),
+      countScore("same decision in both orders", orders.same, orders.items),
     ],
   };
 }

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { Credits, decisionsByOrder, shareScore } from "../aggregate.js";
+import { Credits, countScore, decisionsByOrder } from "../aggregate.js";
 import type { Aggregator, Benchmark } from "../benchmark.js";
 import { BadRow, describe, text } from "../fields.js";
 import type { Row } from "../rows.js";
@@ -43,7 +43,7 @@ function labelOf({ value: { label } }: Row): number {
 
 export function llmBarAggregator(): Aggregator {
   const credits = new Credits();
-  const agreement: number[] = [];
+  const orders = { agree: 0, items: 0 };
   return {
     add(item) {
       const right = item.correct?.[0];
@@ -52,13 +52,14 @@ export function llmBarAggregator(): Aggregator {
       const points = decisions.map((decision) => (decision === "tie" ? 0.5 : decision === right ? 1 : 0));
       credits.add(item.subset, points.reduce<number>((sum, point) => sum + point, 0) / points.length);
       // As published, two orders that end alike agree, also where both verdicts cannot be read.
-      if (decisions.length === 2)
-        agreement.push(decisions[0] === decisions[1] && decisions[0] !== "tie" ? 1 : 0);
+      if (decisions.length !== 2) return;
+      orders.items++;
+      if (decisions[0] === decisions[1] && decisions[0] !== "tie") orders.agree++;
     },
     scores: () => [
       credits.total("average accuracy"),
       ...credits.subsets().map((name) => credits.score(name)),
-      shareScore("positional agreement", agreement),
+      countScore("positional agreement", orders.agree, orders.items),
     ],
   };
 }

@@ -10,6 +10,12 @@ export class FakeHub {
   breakAfter: number | undefined;
   /** Sent in place of the right content. */
   swapped: Buffer | undefined;
+  /** Sent in place of a list of files. */
+  listing: string | undefined;
+  /** Files of a page of Hugging Face's list. */
+  pageSize = Number.POSITIVE_INFINITY;
+  /** Whether GitHub leaves something out of its list. */
+  truncated = false;
   readonly #server: Server;
 
   constructor(private readonly files: Record<string, Buffer>) {
@@ -31,11 +37,23 @@ export class FakeHub {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { pathname: path } = new URL(request.url!, "http://hub");
+    const { pathname: path, searchParams } = new URL(request.url!, "http://hub");
     const { range } = request.headers;
     this.requests.push({ path, range });
-    if (path.endsWith("/tree/main")) return void response.end(JSON.stringify(this.#huggingFace()));
-    if (path.endsWith("/git/trees/HEAD")) return void response.end(JSON.stringify({ tree: this.#gitHub() }));
+    if (this.listing !== undefined && /\/tree\/main$|\/git\/trees\/HEAD$/.test(path))
+      return void response.end(this.listing);
+    if (path.endsWith("/tree/main")) {
+      const start = Number(searchParams.get("cursor") ?? 0);
+      const end = start + this.pageSize;
+      const all = this.#huggingFace();
+      const next = `<http://${request.headers.host}${path}?recursive=true&cursor=${end}>; rel="next"`;
+      if (end < all.length) response.setHeader("link", next);
+      return void response.end(JSON.stringify(all.slice(start, end)));
+    }
+    if (path.endsWith("/git/trees/HEAD")) {
+      const { truncated } = this;
+      return void response.end(JSON.stringify({ tree: this.#gitHub(), truncated }));
+    }
     const name = decodeURIComponent(/\/(?:resolve\/main|HEAD)\/(.*)$/.exec(path)?.[1] ?? "");
     const content = this.files[name];
     if (content === undefined) return void response.writeHead(404).end();

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../../../lib/cli/main.js";
 import { findModel } from "../../../lib/models.js";
 import { download } from "../../../lib/pull/download.js";
+import { publicHosts } from "../../../lib/pull/hosts.js";
 import { listFiles, type Publication } from "../../../lib/pull/repository.js";
 import { FakeTerminal } from "../cli/fake_terminal.js";
 import { temporaryFolder } from "../eval/temporary_folder.js";
@@ -138,11 +139,79 @@ describe("download", () => {
     await expect(listFiles(data, FakeHub.hosts(address))).rejects.toThrow("cannot be reached");
     await open({ "../filtered-0": small });
     await expect(listFiles(data, FakeHub.hosts(address))).rejects.toThrow("Expected a path within a/b");
-    await expect(listFiles(data, FakeHub.hosts("http://example.org"))).rejects.toThrow("Expected an https");
+    for (const host of ["http://example.org", "example.org", ""])
+      await expect(listFiles(data, FakeHub.hosts(host))).rejects.toThrow("Expected an https");
+  });
+
+  test("reads every page of a list, and refuses one that is cut off", async () => {
+    hub.pageSize = 2;
+    const files = await listFiles({ ...data, files: /./ }, FakeHub.hosts(address));
+    expect(files.map(({ path }) => path)).toEqual([
+      "data/filtered-0.parquet",
+      "data/filtered-1 b.parquet",
+      "data/raw-0.parquet",
+      "README.md",
+    ]);
+    hub.truncated = true;
+    await expect(listFiles({ ...data, site: "github" }, FakeHub.hosts(address))).rejects.toMatchObject({
+      code: "DOWNLOAD_FAILED",
+      message: expect.stringContaining("lists only a part of its files"),
+    });
+  });
+
+  test.each([
+    ["<html>", "sent no JSON"],
+    ["null", "sent no list of files"],
+    ["{}", "sent no list of files"],
+    ["[null]", "sent no list of files"],
+    ['[{"type":"file","path":"filtered-0"}]', "sent no list of files"],
+    ['{"tree":[{"type":"blob","path":7,"size":1,"sha":"0"}]}', "sent no list of files"],
+  ])("refuses the list %s", async (listing, problem) => {
+    hub.listing = listing;
+    for (const site of ["hugging face data", "github"] as const)
+      await expect(listFiles({ ...data, site }, FakeHub.hosts(address))).rejects.toMatchObject({
+        code: "DOWNLOAD_FAILED",
+        message: expect.stringContaining(problem),
+      });
+  });
+
+  test("says why a file cannot be written, which is no broken connection", async () => {
+    const path = join(place, "rows.parquet");
+    mkdirSync(`${path}.part`, { recursive: true });
+    await expect(download(await first(), path, () => undefined)).rejects.toMatchObject({ code: "EISDIR" });
   });
 });
 
+test("an endpoint that is empty is none", () => {
+  process.env.HF_ENDPOINT = "";
+  expect(publicHosts().huggingFace).toBe("https://huggingface.co");
+});
+
 describe("a model of Hugging Face", () => {
+  const put = (...names: string[]) => {
+    mkdirSync(join(place, "org/judge"), { recursive: true });
+    for (const name of names) writeFileSync(join(place, "org/judge", name), "");
+  };
+  const found = async (model: string) => (await findModel(model, null)).modelPath;
+
+  test("without a quant is the only one, whatever stands beside it", async () => {
+    put("judge.gguf", "judge.head.gguf", "judge.meta.gguf", "judge.meta.head.gguf", "mmproj-f16.gguf");
+    expect(await found("hf:org/judge")).toBe(join(place, "org/judge/judge.gguf"));
+    put("judge.Q8_0.gguf");
+    await expect(found("hf:org/judge")).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("a quant of judge.Q8_0.gguf, judge.gguf behind a colon for model"),
+    });
+  });
+
+  test("in parts is there when all of them are", async () => {
+    put("judge-Q8_0-00001-of-00002.gguf", "judge-Q8_0-00002-of-00002.gguf.part");
+    await expect(found("hf:org/judge")).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
+    put("judge-Q8_0-00002-of-00002.gguf");
+    for (const model of ["hf:org/judge", "hf:org/judge:Q8_0"])
+      expect(await found(model)).toBe(join(place, "org/judge/judge-Q8_0-00001-of-00002.gguf"));
+  });
+
   test("is found once it was pulled, and never by itself", async () => {
     hub.close();
     await open({ "judge.Q4_K_M.gguf": small, "judge.Q8_0.gguf": large, "config.json": small });
