@@ -31,7 +31,8 @@ export class Grm {
   readonly #metaTemplate: PromptTemplate | undefined;
 
   /** Loads a judge. Rejects with MODEL_NOT_FOUND, NOT_A_GGUF, MODEL_LOAD_FAILED, HEAD_NOT_FOUND, HEAD_MISMATCH,
-   * NO_CHAT_TEMPLATE, BAD_CALIBRATION, OUT_OF_MEMORY, ADDON_MISSING, REMOTE_FAILURE or INVALID_ARGUMENT. */
+   * NO_CHAT_TEMPLATE, BAD_CALIBRATION, OUT_OF_MEMORY, PACKING_UNAVAILABLE, PACKING_FAILED, ADDON_MISSING, REMOTE_FAILURE or
+   * INVALID_ARGUMENT. */
   static async load(options: LoadOptions = {}): Promise<Grm> {
     return new Grm(await openJudge(options));
   }
