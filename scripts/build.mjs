@@ -15,9 +15,9 @@ if (unknown) {
   process.exit(2);
 }
 
-const cuda = args.includes("--cuda");
 const options = {
-  SPCT_CUDA: cuda ? "ON" : "OFF",
+  // What a checkout was built with stays until -DSPCT_CUDA=OFF.
+  ...(args.includes("--cuda") && { SPCT_CUDA: "ON" }),
   ...(args.includes("--tests") && { SPCT_TESTS: "ON" }),
   ...(args.includes("--bench") && { SPCT_BENCH: "ON" }),
 };
