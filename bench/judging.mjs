@@ -19,7 +19,7 @@ const responses = ["the river ran to the sea and saw a dog", "one old lamp in th
 async function measure(mode, argument) {
   const { Grm } = await import("../dist/index.js");
   const options = { waiting: { threads: cpus().length }, attention: { flashAttention: argument } };
-  const grm = await Grm.load(options[mode] ?? {});
+  const grm = await Grm.load({ meta: null, ...options[mode] });
   await grm.judge({ query, responses }, { k: 2 });
   const start = performance.now();
   if (mode === "waiting") await grm.judge({ query, responses }, { k: 32 });
