@@ -63,6 +63,6 @@ const measured = studyRows.map((row) => {
 const dates = measured.flatMap(({ result }) => (result === undefined ? [] : [result.date]));
 const about = `\`npm run study\`, ${dates.sort().at(-1)}, ${cpus().length} x ${cpus()[0].model.trim()}. Held-out items (seeds from 2^40 on); ties at the top worth
 their share, an item without a vote nothing; 95 % Wilson intervals. "@8" is voting over 8 samples, at temperature ${defaultRecipe.temperature} of the
-default judge and 1 of all others, "meta @8" voting over the half of them that the meta RM ranks highest, "of 1" over the best one.`;
+default judge and 1 of all others, "meta @8" voting over the half of them that the meta RM ranks highest, "of 1" over the best one. [Why it came out so](results-explained.md).`;
 writeFileSync(values.out, studyTable(measured, about));
 console.error(`${values.out}: ${dates.length} of ${studyRows.length} rows`);
