@@ -66,7 +66,7 @@ later build or another CPU may be ordered otherwise, so that its weights are not
 3. Reinforcement: GRPO on the items that were not too easy, ${rl.schedule.steps} steps of ${rl.batchItems} items with ${rl.groupSize} judgements each, beta ${rl.grpo.beta},
    peak ${rl.schedule.peak}; groups of equal rewards left out.
 4. Meta RMs: ${meta.samples} judgements of each of ${meta.items} items that are in no other set, at temperature ${temperature}, binary cross-entropy against
-   whether a judgement was right. The separate one starts from the judge's weights and trains them all, ${meta.epochs} passes, batch ${meta.batch},
+   whether a judgement was right. The separate one starts from the judge's weights and trains them all, passes: ${meta.epochs}, batch ${meta.batch},
    peak ${meta.learningRate}; the fused one is a linear head on the judge's last hidden state.
 `;
 }
