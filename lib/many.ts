@@ -10,9 +10,8 @@ type Judge = (query: Query, options: JudgeOptions) => Promise<Verdict>;
 type Outcome = { verdict: Verdict } | { error: unknown };
 
 /**
- * How many samples to keep running, so that the engine does not run dry between queries. On a CPU every row of a batch walks
- * over the cells of all other queries, so few queries at a time are faster (bench/judging.mjs): the fewer where each has only
- * a few samples at a time (bench/early_stop.mjs).
+ * How many samples to keep running, so that the engine does not run dry between queries. On a CPU few queries at a time are faster
+ * (bench/judging.mjs), the fewer where each has only a few samples at a time (bench/early_stop.mjs).
  */
 export function samplesInFlight(backend: string, stopsEarly = false): number {
   if (backend !== "cpu") return 128;
