@@ -264,8 +264,11 @@ void attend(const AttentionShape& shape, const AttentionTask& given, float* scra
   for (int64_t at = 0; at < shape.blocks; ++at) {
     int64_t chosen[vectors];
     int count = 0;
+    task.dense[at] = 0;  // a bit for each vector
     for (int64_t v = 0; v < used; ++v) {
-      if (is_dense(task, v * width, at)) chosen[count++] = v * width;
+      if (!is_dense(task, v * width, at)) continue;
+      task.dense[at] |= static_cast<uint8_t>(1 << v);
+      chosen[count++] = v * width;
     }
     if (count == 0) continue;
     const int64_t begin = at * block;
@@ -285,7 +288,7 @@ void attend(const AttentionShape& shape, const AttentionTask& given, float* scra
     int64_t count = 0;
     for (int64_t at = 0; at < shape.blocks; ++at) {
       uint64_t bits = task.visible[lane][at];
-      if (bits == 0 || is_dense(task, lane / width * width, at)) continue;
+      if (bits == 0 || (task.dense[at] >> lane / width & 1) != 0) continue;
       for (; bits != 0; bits &= bits - 1) {
         cells[count++] = static_cast<int32_t>(at * block + __builtin_ctzll(bits));
         if (count < attention_list_length) continue;

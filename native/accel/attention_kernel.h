@@ -24,6 +24,7 @@ struct AttentionTask {
   const uint64_t* visible[attention_lanes];  // [blocks]
   const char *keys, *values;                 // of the first cell, F16
   size_t key_stride, value_stride;           // bytes from cell to cell
+  uint8_t* dense;                            // [blocks], to work in
 };
 
 // Floats that a task needs to work in.

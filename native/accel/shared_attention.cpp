@@ -75,6 +75,7 @@ void SharedAttention::run(const ggml_tensor* node) {
   const int64_t parts = (rows + at_once - 1) / at_once;
   const size_t each = attention_scratch(shape);
   scratch_.resize(each * threads_);
+  dense_.resize(shape.blocks * threads_);
 #pragma omp parallel for num_threads(threads_) schedule(dynamic, 1)
   for (int64_t i = 0; i < kv_heads * parts; ++i) {
     const int64_t kv_head = i / parts, first = i % parts * at_once;
@@ -93,6 +94,7 @@ void SharedAttention::run(const ggml_tensor* node) {
         task.visible[task.lanes] = visible_.data() + row * shape.blocks;
       }
     }
+    task.dense = dense_.data() + shape.blocks * omp_get_thread_num();
     attend(shape, task, scratch_.data() + each * omp_get_thread_num());
   }
 }

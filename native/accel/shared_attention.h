@@ -26,6 +26,7 @@ class SharedAttention {
   std::vector<uint64_t> visible_;  // [rows][blocks], a bit for each cell
   std::vector<int32_t> rows_;      // in the order in which they share lanes
   std::vector<float> scratch_;     // for each thread
+  std::vector<uint8_t> dense_;     // [threads][blocks]
   int threads_ = 1;
 };
 

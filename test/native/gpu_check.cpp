@@ -123,11 +123,8 @@ void token_losses_equal_the_cpu(int32_t n_vocab, double temperature, DeviceScrat
   const TokenRows rows = seeded_token_rows(n_vocab, temperature);
   GrpoOptions options;
   options.temperature = temperature;
-  std::vector<float> expected = rows.logits;
-  std::vector<double> log_probabilities(rows.targets.size());
-  std::vector<double> entropies(rows.targets.size());
-  policy_loss_cpu(expected.data(), rows.targets.data(), rows.tokens.data(), rows.rows(), n_vocab, options,
-                  log_probabilities.data(), entropies.data());
+  PolicyLossOfRows cpu(rows, options);
+  auto& [expected, log_probabilities, entropies] = cpu;
   const auto logits = on_device(rows.logits);
   std::vector<double> found(rows.targets.size());
   std::vector<double> found_entropies(rows.targets.size());

@@ -8,27 +8,12 @@
 
 using namespace spct;
 
-static std::vector<float> all_weights(const Trainer& trainer) {
-  std::vector<float> values;
-  for (const Parameter& parameter : trainer.parameters().all()) {
-    const std::vector<float> own = read_tensor(parameter.weight);
-    values.insert(values.end(), own.begin(), own.end());
-  }
-  return values;
-}
-
-static double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-  return std::sqrt(sum);
-}
-
 static void trains_as_the_cpu(const char* name, const std::string& model, const std::string& cpu_model,
                               TrainerOptions options) {
   const auto cpu = Trainer::open(cpu_model, options);
   options.device = TrainingDevice::gpu;
   const auto gpu = Trainer::open(model, options);
-  const std::vector<float> before = all_weights(*cpu);
+  const std::vector<float> before = model_weights(*cpu);
   for (uint32_t seed = 0; seed < 5; ++seed) {
     const auto batch = random_sequences(8, 256, seed);
     const StepResult found = gpu->step(batch, 1e-3f);
@@ -53,8 +38,8 @@ static void trains_as_the_cpu(const char* name, const std::string& model, const 
   const PolicyStepResult expected = cpu->policy_step(sequences, rollouts, {}, 1e-3f);
   CHECK_NEAR(found.loss, expected.loss, 2e-2);
   CHECK_NEAR(found.entropy, expected.entropy, 2e-2);
-  const std::vector<float> after = all_weights(*cpu);
-  const double share = distance(all_weights(*gpu), after) / distance(before, after);
+  const std::vector<float> after = model_weights(*cpu);
+  const double share = distance(model_weights(*gpu), after) / distance(before, after);
   std::printf("%s on %s: after 6 steps the weights are apart by %.1e of their way\n", name, gpu->device_name(), share);
   CHECK(share < 0.1);
 }

@@ -33,11 +33,8 @@ void policy_loss_equals_the_cpu(const TokenRows& rows, double temperature, doubl
   options.beta = beta;
   options.epsilon_high = 0.3;
   options.temperature = temperature;
-  std::vector<float> expected = rows.logits;
-  std::vector<double> log_probabilities(rows.targets.size());
-  std::vector<double> entropies(rows.targets.size());
-  policy_loss_cpu(expected.data(), rows.targets.data(), rows.tokens.data(), rows.rows(), n_vocab, options,
-                  log_probabilities.data(), entropies.data());
+  const PolicyLossOfRows cpu(rows, options);
+  const auto& [expected, log_probabilities, entropies] = cpu;
 
   std::vector<float> apart(rows.logits.size(), std::numeric_limits<float>::quiet_NaN());
   const auto found = run_kernel<threads>(rows, rows.tokens.data(), options, rows.logits.data(), apart.data(), order);

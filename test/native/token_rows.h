@@ -52,6 +52,18 @@ inline TokenRows seeded_token_rows(int32_t n_vocab, double temperature,
   return all;
 }
 
+// What the CPU's policy loss makes of the rows.
+struct PolicyLossOfRows {
+  std::vector<float> gradients;  // as the logits
+  std::vector<double> log_probabilities, entropies;
+
+  PolicyLossOfRows(const TokenRows& rows, const GrpoOptions& options)
+      : gradients(rows.logits), log_probabilities(rows.targets.size()), entropies(rows.targets.size()) {
+    policy_loss_cpu(gradients.data(), rows.targets.data(), rows.tokens.data(), rows.rows(), rows.n_vocab, options,
+                    log_probabilities.data(), entropies.data());
+  }
+};
+
 // d(loss)/d(logit) of each row's target, but for the softmax.
 inline std::vector<double> policy_slopes(const TokenRows& rows, const std::vector<double>& log_probabilities,
                                          const GrpoOptions& options) {

@@ -22,21 +22,6 @@ static TrainerOptions with_lora(TrainingDevice device) {
   return options;
 }
 
-static std::vector<float> all_weights(const Trainer& trainer) {
-  std::vector<float> values;
-  for (const Parameter& parameter : trainer.parameters().all()) {
-    const std::vector<float> own = read_tensor(parameter.weight);
-    values.insert(values.end(), own.begin(), own.end());
-  }
-  return values;
-}
-
-static double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-  return std::sqrt(sum);
-}
-
 static void compare(const std::vector<float>& found, const std::vector<float>& expected, double tolerance) {
   CHECK(found.size() == expected.size());
   for (size_t i = 0; i < found.size(); ++i) CHECK_NEAR(found[i], expected[i], tolerance);
@@ -66,7 +51,7 @@ static void trains_as_the_cpu(Trainer& device, Trainer& cpu) {
   compare(device.hidden_states(sequences, positions), cpu.hidden_states(sequences, positions), 1e-4);
   CHECK_NEAR(device.evaluate(sequences).loss, cpu.evaluate(sequences).loss, 1e-5);
 
-  const std::vector<float> before = all_weights(cpu);
+  const std::vector<float> before = model_weights(cpu);
   for (uint32_t seed = 0; seed < 3; ++seed) {
     const auto batch = random_sequences(8, 256, 10 + seed);
     const StepResult found = device.step(batch, 1e-3f);
@@ -88,8 +73,8 @@ static void trains_as_the_cpu(Trainer& device, Trainer& cpu) {
     CHECK_NEAR(reward.loss, cpu.reward_step(batch, RewardLoss::bradley_terry, 1e-3f).loss, 1e-4);
   }
   compare(device.rewards(batch), cpu.rewards(batch), 1e-3);
-  const std::vector<float> after = all_weights(cpu);
-  const double share = distance(all_weights(device), after) / distance(before, after);
+  const std::vector<float> after = model_weights(cpu);
+  const double share = distance(model_weights(device), after) / distance(before, after);
   std::printf("%s: after 6 steps the weights are apart by %.1e of their way\n", cpu.shape().architecture.c_str(),
               share);
   CHECK(share < 1e-4);
@@ -122,7 +107,7 @@ static void adapters_are_trained(ggml_type type) {
   device->save("train_device_test.adapter.gguf", GGML_TYPE_F32);
   TrainerOptions again = with_lora(TrainingDevice::cpu);
   again.lora->adapter = "train_device_test.adapter.gguf";
-  CHECK(all_weights(*Trainer::open(model, again)) == all_weights(*device));
+  CHECK(model_weights(*Trainer::open(model, again)) == model_weights(*device));
   device->save_merged("train_device_test.merged.gguf", GGML_TYPE_F32);
   const auto sequences = random_sequences(4, 256, 8);
   CHECK_NEAR(Trainer::open("train_device_test.merged.gguf", {})->evaluate(sequences).loss,
@@ -139,11 +124,11 @@ static void a_resumed_run_is_the_same_run() {
   const auto second = Trainer::open(checkpoint, on(TrainingDevice::gpu));
   CHECK(second->steps_done() == 1 && second->note() == "1 batch");
   run(*second, 2);
-  CHECK(all_weights(*second) == all_weights(*first));
+  CHECK(model_weights(*second) == model_weights(*first));
   // A run may move between devices.
   const auto moved = Trainer::open(checkpoint, on(TrainingDevice::cpu));
   run(*moved, 2);
-  CHECK(distance(all_weights(*moved), all_weights(*first)) < 1e-3);
+  CHECK(distance(model_weights(*moved), model_weights(*first)) < 1e-3);
 }
 
 static void weights_can_be_read_for_the_engine() {

@@ -5,6 +5,7 @@
 #include <ggml-backend.h>
 #include <gguf.h>
 
+#include <cmath>
 #include <cstdio>
 #include <random>
 #include <string>
@@ -90,6 +91,21 @@ inline std::vector<float> read_tensor(const ggml_tensor* tensor) {
   std::vector<float> values(static_cast<size_t>(ggml_nelements(tensor)));
   ggml_backend_tensor_get(tensor, values.data(), 0, values.size() * sizeof(float));
   return values;
+}
+
+inline std::vector<float> model_weights(const Trainer& trainer) {
+  std::vector<float> values;
+  for (const Parameter& parameter : trainer.parameters().all()) {
+    const std::vector<float> own = read_tensor(parameter.weight);
+    values.insert(values.end(), own.begin(), own.end());
+  }
+  return values;
+}
+
+inline double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+  return std::sqrt(sum);
 }
 
 inline void write_tensor(ggml_tensor* tensor, const std::vector<float>& values) {
