@@ -3,15 +3,17 @@ import { spreadOf } from "../dist/bench/spread.js";
 import { makeQuery, turnedOrders } from "../dist/bench/workload.js";
 import { pure, roundUp } from "./setting.mjs";
 
-const warmups = 2;
+const warmups = 20; // JavaScript is compiled, and the words of the texts are known
 
-/** Calls one after the other on an idle engine, then batches of queries that are judged at the same time. */
+/** Calls one after the other on an idle engine that keeps its instructions, then batches of queries judged at the same time. */
 export async function latencyCases(setting, workload, { rounds, queries }) {
   const { orderings, k, maxTokens } = workload;
   const { prompts } = await setting.work(workload, 0, pure);
   const longest = Math.max(...prompts.map((prompt) => prompt.length)) + 64;
+  const perQuery = orderings * longest + k * maxTokens;
   const spct = await setting.spct({
-    contextTokens: roundUp(4 * (orderings * longest + k * maxTokens)),
+    contextTokens: roundUp(5 * perQuery),
+    prefixCacheTokens: perQuery,
     packedWeights: "off",
   });
 

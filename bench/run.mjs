@@ -136,7 +136,7 @@ try {
   if (chosen("latency")) {
     say("latency");
     const call = { ...pair, k: 8, maxTokens: 16 };
-    cases.push(...(await latencyCases(setting, call, { rounds: quick ? 10 : 30, queries: 8 })));
+    cases.push(...(await latencyCases(setting, call, { rounds: quick ? 30 : 100, queries: 8 })));
   }
   if (chosen("growth")) {
     const atPoint = () => {

@@ -51,13 +51,13 @@ export class Setting {
   }
 
   /** packedWeights: "on" or "off"; what "auto" chooses depends on the moment. */
-  async spct({ contextTokens, maxSequences = 64, packedWeights }, environment = {}) {
+  async spct({ packedWeights, maxSequences = 64, ...options }, environment = {}) {
     if (!["on", "off"].includes(packedWeights)) {
       throw new TypeError(`Expected "on" or "off" for packedWeights but received ${packedWeights}`);
     }
     const contender = this.#keep(new Spct(environment));
     const { model, threads } = this;
-    await contender.start({ model, threads, contextTokens, maxSequences, packedWeights });
+    await contender.start({ model, threads, packedWeights, maxSequences, ...options });
     return contender;
   }
 

@@ -18,6 +18,7 @@ add_library(spct_model STATIC
   native/model/model_weights.cpp
   native/model/openmp_waiting.cpp
   native/model/random_model.cpp
+  native/model/token_memory.cpp
   native/model/vocabulary.cpp
   native/model/weight_update.cpp)
 # The tensors of a loaded model by name; only llama.cpp's internal header has them.

@@ -22,12 +22,17 @@ export interface ChatOptions {
 /** A fixed day for templates that print the date: the same request must make the same prompt tomorrow. */
 const dateString = "26 Jul 2024";
 
+/** A rendered conversation: text of the template, or the number of the message that stands there. */
+type Layout = (string | number)[];
+
 /**
  * Renders a GGUF's chat template into pieces. Each content is rendered as a random marker and put back afterwards, as a piece
- * of its own: no content can open or close a turn, whatever it holds.
+ * of its own: no content can open or close a turn, whatever it holds. What is rendered depends on the roles alone, so the last
+ * layout serves all conversations alike, such as the orderings of one query.
  */
 export class ChatTemplate {
   readonly #template: Template;
+  #last: { key: string; layout: Layout } | undefined;
 
   constructor(source: string) {
     try {
@@ -38,9 +43,20 @@ export class ChatTemplate {
   }
 
   render(messages: readonly Message[], options: ChatOptions): Piece[] {
+    const roles = messages.map(({ role }) => role);
+    const key = JSON.stringify([roles, options]);
+    if (this.#last?.key !== key) this.#last = { key, layout: this.#layout(roles, options) };
+    return this.#last.layout.map((part) =>
+      typeof part === "string"
+        ? { text: part, special: true }
+        : { text: messages[part]!.content, special: false },
+    );
+  }
+
+  #layout(roles: readonly string[], options: ChatOptions): Layout {
     const { bosToken, eosToken, generate = true, variables = {} } = options;
     const nonce = randomBytes(16).toString("hex");
-    const marked = messages.map(({ role }, index) => ({ role, content: `content-${nonce}-${index}-end` }));
+    const marked = roles.map((role, index) => ({ role, content: `content-${nonce}-${index}-end` }));
     let rendered: string;
     try {
       rendered = this.#template.render({
@@ -54,7 +70,7 @@ export class ChatTemplate {
     } catch (error) {
       throw chatFailure(error);
     }
-    return splitAtMarkers(rendered, new RegExp(`content-${nonce}-(\\d+)-end`), messages);
+    return splitAtMarkers(rendered, new RegExp(`content-${nonce}-(\\d+)-end`), roles.length);
   }
 }
 
@@ -64,25 +80,19 @@ export function opensThought(pieces: readonly Piece[]): boolean {
   return last?.special === true && last.text.trimEnd().endsWith("<think>");
 }
 
-function splitAtMarkers(rendered: string, marker: RegExp, messages: readonly Message[]): Piece[] {
+function splitAtMarkers(rendered: string, marker: RegExp, messages: number): Layout {
   const parts = rendered.split(marker); // text, index, text, index, …, text
-  const used = new Set<number>();
-  const pieces: Piece[] = [];
-  for (const [position, part] of parts.entries()) {
-    if (position % 2 === 0) {
-      if (part !== "") pieces.push({ text: part, special: true });
-      continue;
-    }
-    used.add(Number(part));
-    pieces.push({ text: messages[Number(part)]!.content, special: false });
-  }
-  if (used.size !== messages.length) {
+  const layout = parts
+    .map((part, position) => (position % 2 === 0 ? part : Number(part)))
+    .filter((part) => part !== "");
+  const used = new Set(layout.filter((part) => typeof part === "number"));
+  if (used.size !== messages) {
     throw new SpctError(
       "BAD_TEMPLATE",
-      `The model's chat template left out ${messages.length - used.size} of ${messages.length} messages`,
+      `The model's chat template left out ${messages - used.size} of ${messages} messages`,
     );
   }
-  return pieces;
+  return layout;
 }
 
 function chatFailure(error: unknown): SpctError {

@@ -16,6 +16,8 @@ namespace {
 // (1,700 characters on a stack of 512 KB). Longer runs are cut; nothing but such a run is tokenized differently.
 constexpr int max_run = 1000;
 
+constexpr size_t remembered_bytes = 4 << 20;
+
 enum class CharacterClass { space, digit, letter, other };
 
 CharacterClass class_of(unsigned char byte) {
@@ -64,13 +66,32 @@ size_t middle_of(std::string_view text, size_t at, size_t length) {
   return cut;
 }
 
+bool is_letter(char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
+
+// The length of the text before the first space, not before `from`, that a word of letters ends at and another begins
+// behind.
+size_t end_of_word(std::string_view text, size_t from) {
+  for (size_t at = std::max<size_t>(from, 1); at + 1 < text.size(); ++at) {
+    if (text[at] == ' ' && is_letter(text[at - 1]) && is_letter(text[at + 1])) return at;
+  }
+  return text.size();
+}
+
+size_t first_word(std::string_view text) { return end_of_word(text, 0); }
+
+// With the first word of the next line.
+size_t first_line(std::string_view text) {
+  const size_t line_feed = text.find('\n');
+  return line_feed == std::string_view::npos ? text.size() : end_of_word(text, line_feed);
+}
+
 bool is_white_space(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return class_of(c) == CharacterClass::space; });
 }
 
 }  // namespace
 
-Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab) {
+Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab), memory_(remembered_bytes) {
   const int32_t size = llama_vocab_n_tokens(vocab);
   for (int32_t token = 0; token < size; ++token) {
     const auto attributes = llama_vocab_get_attr(vocab, token);
@@ -81,6 +102,19 @@ Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab) {
     ends_.push_back(llama_vocab_is_eog(vocab, token));
     forbidden_.push_back(control || (user_defined && !is_white_space(render(vocab, token, true))));
   }
+  words_are_apart_ = llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_BPE && !joins_words();
+}
+
+// Whether a token may hold the end of a word and the space before the next one.
+bool Vocabulary::joins_words() const {
+  for (int32_t token = 0; token < size(); ++token) {
+    const std::string text = pieces_[token].empty() ? name(token) : pieces_[token];
+    for (size_t at = 1; at < text.size(); ++at) {
+      if (text[at] == ' ' && is_letter(text[at - 1])) return true;
+    }
+    if (llama_vocab_get_attr(vocab_, token) & LLAMA_TOKEN_ATTR_LSTRIP) return true;
+  }
+  return false;
 }
 
 std::string Vocabulary::name(int32_t token) const { return render(vocab_, token, true); }
@@ -124,23 +158,54 @@ std::vector<int32_t> Vocabulary::tokenize_continued(const std::vector<TextPiece>
   return tokens;
 }
 
+// In byte-pair encoding nothing crosses the space between two words unless a token does: pre-tokenizers begin a new
+// piece there without looking further, and merges make tokens. So the words of a text have the tokens that they have
+// alone. Lines save the looking up of their words: prompts repeat their instructions, and orderings their responses.
 void Vocabulary::append_text(std::string_view text, std::vector<int32_t>& out) const {
+  const auto runs = [this](const std::string& word) { return tokenize_runs(word); };
+  const auto words = [&](const std::string& line) {
+    std::vector<int32_t> tokens;
+    append_remembered(line, first_word, runs, tokens);
+    return tokens;
+  };
+  if (words_are_apart_) {
+    append_remembered(text, first_line, words, out);
+  } else {
+    const auto tokens = tokenize_runs(text);
+    out.insert(out.end(), tokens.begin(), tokens.end());
+  }
+}
+
+void Vocabulary::append_remembered(std::string_view text, size_t (*first)(std::string_view),
+                                   const TokenMemory::Tokenize& tokenize, std::vector<int32_t>& out) const {
   while (!text.empty()) {
-    const size_t length = safe_length(text);
-    append_run(text.substr(0, length), out);
+    const size_t length = first(text);
+    const auto tokens = memory_.recall(std::string(text.substr(0, length)), tokenize);
+    out.insert(out.end(), tokens.begin(), tokens.end());
     text.remove_prefix(length);
   }
+}
+
+std::vector<int32_t> Vocabulary::tokenize_runs(std::string_view text) const {
+  std::vector<int32_t> tokens;
+  while (!text.empty()) {
+    const size_t length = safe_length(text);
+    append_run(text.substr(0, length), tokens);
+    text.remove_prefix(length);
+  }
+  return tokens;
 }
 
 // Control tokens in the text are taken apart: their characters are cut in the middle and the parts tokenized anew.
 void Vocabulary::append_run(std::string_view run, std::vector<int32_t>& out) const {
   if (run.empty()) return;
+  auto plain = call(run, false);
   std::set<int32_t> found;
-  for (int32_t token : call(run, false)) {
+  for (int32_t token : plain) {
     if (forbidden_[token]) found.insert(token);
   }
   if (found.empty()) {
-    const auto tokens = call_exact(run);
+    const auto tokens = exact(run, std::move(plain));
     out.insert(out.end(), tokens.begin(), tokens.end());
     return;
   }
@@ -165,8 +230,8 @@ void Vocabulary::append_run(std::string_view run, std::vector<int32_t>& out) con
   }
 }
 
-std::vector<int32_t> Vocabulary::call_exact(std::string_view text) const {
-  const auto plain = call(text, false);
+// `plain` if it gives back the text, else tokens that do.
+std::vector<int32_t> Vocabulary::exact(std::string_view text, std::vector<int32_t> plain) const {
   if (this->text(plain) == text) return plain;
   // SentencePiece puts a space in front: tokenize behind a line feed, then take both off.
   const std::string guard = "\n";

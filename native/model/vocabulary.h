@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "model/token_memory.h"
 
 struct llama_vocab;
 
@@ -44,14 +45,20 @@ class Vocabulary : public TokenText {
   int32_t end() const;
 
  private:
+  bool joins_words() const;
   std::vector<int32_t> call(std::string_view text, bool special) const;
   void append_text(std::string_view text, std::vector<int32_t>& out) const;
+  void append_remembered(std::string_view text, size_t (*first)(std::string_view),
+                         const TokenMemory::Tokenize& tokenize, std::vector<int32_t>& out) const;
+  std::vector<int32_t> tokenize_runs(std::string_view text) const;
   void append_run(std::string_view run, std::vector<int32_t>& out) const;
-  std::vector<int32_t> call_exact(std::string_view text) const;
+  std::vector<int32_t> exact(std::string_view text, std::vector<int32_t> plain) const;
 
   const llama_vocab* vocab_;
   std::vector<std::string> pieces_;
   std::vector<bool> ends_, forbidden_;
+  bool words_are_apart_ = false;
+  mutable TokenMemory memory_;
 };
 
 }  // namespace spct

@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadAddon, type NativeVocabulary } from "../../dist/native.js";
+import { Random } from "../../dist/train/random.js";
 
 const checkout =
   process.env.LLAMA_CPP_DIR || fileURLToPath(new URL("../../.cache/llama.cpp", import.meta.url));
@@ -70,6 +71,45 @@ describe.each(names.filter((name) => !lossy.includes(name)))("%s", (name) => {
     const beginning = await vocabulary.tokenize([]);
     const tokens = await vocabulary.tokenize([{ text, special: false }]);
     expect(vocabulary.text(tokens.subarray(beginning.length)) === text).toBe(true);
+  });
+
+  test("words of a text have the tokens that they have in the whole text", async () => {
+    const whole = async (text: string) => [...(await vocabulary.tokenize([{ text, special: true }]))];
+    const byWords = async (text: string) => [...(await vocabulary.tokenize([{ text, special: false }]))];
+    // SentencePiece puts a space before a special piece.
+    const keepsBeginning = `${await whole("a")}` === `${await byWords("a")}`;
+    const parts = [
+      "word",
+      " two",
+      "3",
+      "1234",
+      "\n",
+      "\n\n",
+      "\r\n",
+      " ",
+      "   ",
+      "\t",
+      ".",
+      "...",
+      " -",
+      "#",
+      "[",
+      "]",
+      "'s",
+      "é",
+      "中",
+    ];
+    const random = new Random(1);
+    for (let round = 0; round < 500; round++) {
+      const count = 2 + Math.floor(random.uniform() * 30);
+      const text = Array.from(
+        { length: count },
+        () => parts[Math.floor(random.uniform() * parts.length)],
+      ).join("");
+      const tokens = await byWords(`a${text}`);
+      if (keepsBeginning) expect(tokens, JSON.stringify(text)).toEqual(await whole(`a${text}`));
+      expect(await byWords(`a${text}`), "once more").toEqual(tokens);
+    }
   });
 
   test("ordinary text comes back", async () => {

@@ -40,6 +40,19 @@ describe("ChatTemplate", () => {
     expect(opensThought(template.render(message, tokens))).toBe(false);
   });
 
+  test("conversations alike keep their own contents, other roles and variables their own layout", () => {
+    const template = new ChatTemplate(`${compact}{{ mode }}`);
+    const texts = (role: string, content: string, mode: string) =>
+      template
+        .render([{ role, content }], { ...tokens, variables: { mode } })
+        .map(({ text }) => text)
+        .join("");
+    expect(texts("user", "a", "x")).toBe("<|user|>a<|end|><|assistant|>x");
+    expect(texts("user", "b", "x")).toBe("<|user|>b<|end|><|assistant|>x");
+    expect(texts("system", "b", "x")).toBe("<|system|>b<|end|><|assistant|>x");
+    expect(texts("system", "b", "y")).toBe("<|system|>b<|end|><|assistant|>y");
+  });
+
   test("a think tag in a text opens no thought", () => {
     expect(opensThought([{ text: "<think>", special: false }])).toBe(false);
     expect(opensThought([])).toBe(false);
