@@ -30,15 +30,15 @@ export async function listCase(setting, workload) {
   };
 }
 
-/** How OpenMP's threads wait for each other. spct sees to it that they sleep. */
+/** How OpenMP's threads wait for each other. spct sees to it that they spin shortly. */
 const waiting = {
-  sleeping: {},
-  "spinning-shortly": { GOMP_SPINCOUNT: "2000" },
+  "spinning-shortly": {},
+  sleeping: { GOMP_SPINCOUNT: "100" },
   spinning: { OMP_WAIT_POLICY: "active" },
 };
 export const waitingPolicies = Object.keys(waiting);
 
-/** Judging beside a process that wants a core, over judging alone; and alone, each policy over sleeping. */
+/** Judging beside a process that wants a core, over judging alone; and alone, each policy over the usual one. */
 export async function busyCoreCases(setting, workload, limits, policies) {
   const { orderings, k, maxTokens } = workload;
   const work = (seed) => setting.work(workload, seed, pure);
@@ -75,12 +75,12 @@ export async function busyCoreCases(setting, workload, limits, policies) {
     const times = { over: spreadOf(seconds[over]), under: spreadOf(seconds[under]) };
     return { name, shape: setting.shape, peer, unit, ratio, n, spread, seconds: times };
   };
-  const suffix = (policy) => (policy === "sleeping" ? "" : `-${policy}`);
+  const [usual] = waitingPolicies;
   return policies.flatMap((policy) => {
-    const busy = `one-core-busy-k${k}-${setting.type}${suffix(policy)}`;
+    const busy = `one-core-busy-k${k}-${setting.type}${policy === usual ? "" : `-${policy}`}`;
     const slowdown = figure(busy, "the machine to itself", "slowdown", `${policy} beside`, `${policy} alone`);
-    if (policy === "sleeping") return [slowdown];
+    if (policy === usual) return [slowdown];
     const own = `waiting-${policy}-k${k}-${setting.type}`;
-    return [slowdown, figure(own, "threads that sleep", "time", `${policy} alone`, "sleeping alone")];
+    return [slowdown, figure(own, "threads that spin shortly", "time", `${policy} alone`, `${usual} alone`)];
   });
 }

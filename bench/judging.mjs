@@ -67,8 +67,8 @@ if (flag === "--measure" && process.env.BENCH_IN_WORKER === "1") {
   await measure(mode, argument);
 } else {
   const policies = [
-    ["sleeping", () => run("waiting", "")],
-    ["in a worker thread", () => run("waiting", "", { BENCH_IN_WORKER: "1" })],
+    ["spinning shortly", () => run("waiting", "")],
+    ["sleeping, in a worker thread", () => run("waiting", "", { BENCH_IN_WORKER: "1" })],
     ["spinning", () => run("waiting", "", { OMP_WAIT_POLICY: "active" })],
   ];
   const idle = inTurn(policies);

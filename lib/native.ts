@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -171,6 +171,13 @@ export function instructionNames({ instructionSets }: NativeSystemInfo): string[
 }
 
 const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+/**
+ * How OpenMP's threads wait for each other, which it reads once, when it is loaded with the addon. Threads that spin make decoding
+ * many times slower as soon as another process wants a core, and threads that sleep at once are slower without one: GCC's spin for
+ * some ten microseconds (docs/benchmarks.md).
+ */
+const waiting = { OMP_WAIT_POLICY: "passive", GOMP_SPINCOUNT: "1000" };
+
 let loaded: NativeAddon | undefined;
 
 /** Loads the addon once: from SPCT_ADDON, a local build, or the prebuilt binary of this platform. */
@@ -208,12 +215,9 @@ function candidates(): string[] {
 }
 
 function requireAddon(path: string): NativeAddon {
-  // Threads that spin while they wait for each other make decoding many times slower as soon as another process wants a
-  // core. OpenMP reads its wait policy once, when it is loaded with the addon.
-  const chosen = process.env.OMP_WAIT_POLICY;
-  process.env.OMP_WAIT_POLICY = chosen ?? "passive";
+  const load = () => createRequire(import.meta.url)(path) as NativeAddon;
   try {
-    return createRequire(import.meta.url)(path) as NativeAddon;
+    return isOpenMPLoaded() ? load() : withEnvironment(waiting, load);
   } catch (error) {
     throw new SpctError(
       "ADDON_MISSING",
@@ -222,7 +226,22 @@ function requireAddon(path: string): NativeAddon {
         cause: error,
       },
     );
+  }
+}
+
+/** Whether something else in this process has brought the OpenMP that the addon uses; how it waits is settled then. */
+function isOpenMPLoaded(): boolean {
+  return process.platform === "linux" && readFileSync("/proc/self/maps", "latin1").includes("/libgomp.so");
+}
+
+/** Runs `work` with the variables set, unless one of them is set already. */
+function withEnvironment<Result>(variables: Record<string, string>, work: () => Result): Result {
+  const names = Object.keys(variables);
+  if (names.some((name) => process.env[name] !== undefined)) return work();
+  Object.assign(process.env, variables);
+  try {
+    return work();
   } finally {
-    if (chosen === undefined) delete process.env.OMP_WAIT_POLICY;
+    for (const name of names) delete process.env[name];
   }
 }

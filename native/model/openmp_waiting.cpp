@@ -12,6 +12,9 @@ namespace spct {
 
 namespace {
 
+// As libgomp saw it, which is loaded just before.
+const bool is_bounded = std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT");
+
 // The barrier keeps the compiler from dropping the region.
 void make_team() {
 #pragma omp parallel num_threads(omp_get_num_procs())
@@ -23,7 +26,7 @@ void make_team() {
 }  // namespace
 
 void bound_openmp_waiting() {
-  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  if (is_bounded) return;
   std::promise<void> made;
   std::future<void> is_made = made.get_future();
   // A team belongs to the thread that made it, and lives as long.
