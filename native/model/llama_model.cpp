@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "error.h"
 #include "ggml-backend.h"
@@ -124,6 +126,13 @@ void check_packing(const ModelOptions& options) {
   if (options.updatable) throw Error("INVALID_ARGUMENT", "Expected no packed weights for an engine that is updatable");
 }
 
+// OpenMP keeps a team for every thread that used it, and lets threads sleep at once while the teams have more threads
+// than the machine has cores. The team of a thread that ends is gone.
+template <class Work>
+auto on_own_thread(Work work) {
+  return std::async(std::launch::async, std::move(work)).get();
+}
+
 const char* type_name(enum ggml_backend_dev_type type) {
   switch (type) {
     case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
@@ -217,7 +226,7 @@ void LlamaModel::pack(const ModelOptions& options) {
   if (tiny) packing.least_rows = 1;
   if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
-    packed_ = std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing);
+    packed_ = on_own_thread([&] { return std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing); });
   } catch (const Error& error) {
     if (!automatic) throw;
     info_.gemm += std::string(", but ") + error.what();
