@@ -30,16 +30,16 @@ export function markdownOf({ machine, date, load, threads, command, cases, growt
       "",
       "![Seconds by what grows](growth.svg)",
       "",
-      "The last column is spct's time over the tokens that went through the model, prompts and answers: where it rises, cost",
-      "grows faster than the work.",
+      "The last column is what spct computed in a second: the products and the attention of all tokens that went through the",
+      "model. Where it falls, cost grows faster than the work.",
       "",
-      "| what grows | | who | seconds | rounds | ms per token |",
+      "| what grows | | who | seconds | rounds | Gflop/s |",
       "|---|---|---|---|---|---|",
     );
-    for (const { sweep, x, contender, median, spread, n, millisecondsPerToken } of growth) {
-      const perToken = millisecondsPerToken === undefined ? "" : short(millisecondsPerToken);
+    for (const { sweep, x, contender, median, spread, n, gigaflopsPerSecond } of growth) {
+      const computed = gigaflopsPerSecond === undefined ? "" : short(gigaflopsPerSecond);
       lines.push(
-        `| ${sweep} | ${x} | ${contender} | ${range({ ratio: median, spread })} | ${n} | ${perToken} |`,
+        `| ${sweep} | ${x} | ${contender} | ${range({ ratio: median, spread })} | ${n} | ${computed} |`,
       );
     }
   }

@@ -140,7 +140,7 @@ try {
   }
   if (chosen("growth")) {
     const atPoint = () => {
-      return { ...limits("growth"), deadline: performance.now() + 60_000, least: 1, most: Math.min(3, most) };
+      return { ...limits("growth"), deadline: performance.now() + 40_000, least: 1, most: Math.min(3, most) };
     };
     growth.push(...(await measureGrowth(setting, atPoint, say)));
   }

@@ -53,6 +53,28 @@ export function stepCost(
   };
 }
 
+/** Tokens that went through a model. */
+export interface TokensComputed {
+  /** Of prompts: no logits are computed for them. */
+  prompt: number;
+  drawn: number;
+  /** Cells that a token of a prompt sees, on average, and a drawn one. */
+  promptVisible: number;
+  drawnVisible: number;
+}
+
+/** Floating-point operations of the products and the attention of these tokens. */
+export function judgingFlops(
+  shape: ModelShape,
+  { prompt, drawn, promptVisible, drawnVisible }: TokensComputed,
+): number {
+  const drawnCost = stepCost(shape, "f32", { rows: drawn, cells: 0, visible: drawnVisible });
+  const promptCost = stepCost(shape, "f32", { rows: prompt, cells: 0, visible: promptVisible });
+  const logits = 2 * prompt * shape.embedding * shape.vocabulary.size;
+  const all = [drawnCost, promptCost].map(({ matmulFlops, attentionFlops }) => matmulFlops + attentionFlops);
+  return all[0]! + all[1]! - logits;
+}
+
 /** What a machine does at best. */
 export interface MachineLimits {
   bytesPerSecond: number;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { leastSeconds, stepCost } from "../../../lib/bench/cost.js";
+import { judgingFlops, leastSeconds, stepCost } from "../../../lib/bench/cost.js";
 import { metadataOf, shapeNames, shapes, tensorsOf } from "../../../lib/bench/shapes.js";
 import { ratioOf, spreadOf } from "../../../lib/bench/spread.js";
 import { makeQuery, turnedOrders } from "../../../lib/bench/workload.js";
@@ -77,6 +77,18 @@ test("a step reads every weight once and multiplies it with every row", () => {
   expect(leastSeconds(cost, { bytesPerSecond: 1e9, flopsPerSecond: 1e15 })).toBeCloseTo(reading);
   const computing = (cost.matmulFlops + cost.attentionFlops) / 1e6;
   expect(leastSeconds(cost, { bytesPerSecond: 1e15, flopsPerSecond: 1e6 })).toBeCloseTo(computing);
+});
+
+test("tokens of prompts have no logits", () => {
+  const shape = shapes["llama-8b"];
+  const seen = { promptVisible: 10, drawnVisible: 30 };
+  const drawn = judgingFlops(shape, { prompt: 0, drawn: 3, ...seen });
+  const step = stepCost(shape, "f32", { rows: 3, cells: 0, visible: 30 });
+  expect(drawn).toBe(step.matmulFlops + step.attentionFlops);
+  const prompt = judgingFlops(shape, { prompt: 3, drawn: 0, ...seen });
+  const attention = 4 * 20 * 3 * shape.layers * shape.heads * shape.headSize;
+  expect(drawn - prompt).toBe(2 * 3 * shape.embedding * shape.vocabulary.size + attention);
+  expect(judgingFlops(shape, { prompt: 3, drawn: 3, ...seen })).toBe(drawn + prompt);
 });
 
 test("an embedding of its own is looked up, not multiplied", () => {
