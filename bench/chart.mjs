@@ -14,6 +14,7 @@ const config = {
 /** Seconds by what grows, one panel for each sweep, whiskers from the least to the most. */
 export function drawGrowth(rows) {
   const scale = { type: "log", base: 2 };
+  const labelExpr = "datum.value % 1 === 0 ? datum.label : ''";
   const values = rows.map(({ spread: [low, high], ...row }) => ({ ...row, low, high }));
   return draw({
     data: { values },
@@ -24,7 +25,7 @@ export function drawGrowth(rows) {
       width: 300,
       height: 200,
       encoding: {
-        x: { field: "x", type: "quantitative", scale, axis: { title: null, grid: false } },
+        x: { field: "x", type: "quantitative", scale, axis: { title: null, grid: false, labelExpr } },
         color: { field: "contender", type: "nominal" },
       },
       layer: [
@@ -42,10 +43,11 @@ export function drawGrowth(rows) {
 
 /** Peer's time in units of ours; the dashed line is ours. */
 export function drawPeers(cases) {
+  const several = new Set(cases.map(({ shape }) => shape)).size > 1;
   const values = cases.map(({ name, shape, peer, ratio, spread: [low, high] }) => {
-    return { label: `${name} (${shape}): ${peer}`, ratio, low, high };
+    return { label: `${several ? `${shape} ` : ""}${name}: ${peer}`, ratio, low, high };
   });
-  const axis = { title: null, labelLimit: 520 };
+  const axis = { title: null, labelLimit: 900 };
   return draw({
     data: { values },
     width: 420,

@@ -19,18 +19,26 @@ class TokenMemory {
 
   explicit TokenMemory(size_t capacity) : capacity_(capacity) {}
 
-  // The tokens of `text`: remembered, or what `tokenize` gives, which then is remembered. What it throws is thrown on.
-  Tokens recall(const std::string& text, const Tokenize& tokenize);
+  // Appends the tokens of `text`: remembered, or what `tokenize` gives, which then is remembered. What it throws is
+  // thrown on, and nothing was appended.
+  void append(const std::string& text, const Tokenize& tokenize, Tokens& out);
 
   size_t bytes() const;
 
  private:
+  struct Span {
+    size_t begin, end;
+  };
+  // The tokens of all texts lie in one place, as those of a prompt are asked for one after the other.
   struct Generation {
-    std::unordered_map<std::string, Tokens> texts;
+    std::unordered_map<std::string, Span> texts;
+    Tokens tokens;
     size_t bytes = 0;
+
+    bool append(const std::string& text, Tokens& out) const;
   };
 
-  void remember(const std::string& text, const Tokens& tokens);
+  void remember(const std::string& text, const int32_t* tokens, size_t count);
 
   const size_t capacity_;
   mutable std::mutex mutex_;

@@ -180,8 +180,7 @@ void Vocabulary::append_remembered(std::string_view text, size_t (*first)(std::s
                                    const TokenMemory::Tokenize& tokenize, std::vector<int32_t>& out) const {
   while (!text.empty()) {
     const size_t length = first(text);
-    const auto tokens = memory_.recall(std::string(text.substr(0, length)), tokenize);
-    out.insert(out.end(), tokens.begin(), tokens.end());
+    memory_.append(std::string(text.substr(0, length)), tokenize, out);
     text.remove_prefix(length);
   }
 }
