@@ -171,6 +171,7 @@ export function instructionNames({ instructionSets }: NativeSystemInfo): string[
 }
 
 const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
 /**
  * How OpenMP's threads wait for each other, which it reads once, when it is loaded with the addon. Threads that spin make decoding
  * many times slower as soon as another process wants a core, and threads that sleep at once are slower without one: GCC's spin for
