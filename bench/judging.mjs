@@ -1,6 +1,6 @@
 // How long judging takes with the default judge: node bench/judging.mjs [rounds]
-//   waiting   one query, k = 32, a thread on every core: OpenMP threads that sleep while they wait (what spct sets), that spin a
-//             few microseconds first (what spct can have where a worker thread loads it first) and that spin, in turn, on an
+//   waiting   one query, k = 32, a thread on every core: OpenMP threads that spin shortly while they wait, then sleep (what spct
+//             sets), that sleep at once (all it can set where a worker thread loads it first) and that spin on, in turn, on an
 //             idle machine and with one core kept busy by another process
 //   in flight 32 queries, k = 8: how many are judged at the same time, in turn
 //   attention the same 32 queries with flash attention and without
@@ -69,7 +69,7 @@ if (flag === "--measure" && process.env.BENCH_IN_WORKER === "1") {
   const policies = [
     ["spinning shortly", () => run("waiting", "")],
     ["sleeping, in a worker thread", () => run("waiting", "", { BENCH_IN_WORKER: "1" })],
-    ["spinning", () => run("waiting", "", { OMP_WAIT_POLICY: "active" })],
+    ["spinning on", () => run("waiting", "", { OMP_WAIT_POLICY: "active" })],
   ];
   const idle = inTurn(policies);
   const neighbour = spawn(process.execPath, ["-e", "for (;;);"]);

@@ -68,11 +68,12 @@ export function judgingFlops(
   shape: ModelShape,
   { prompt, drawn, promptVisible, drawnVisible }: TokensComputed,
 ): number {
-  const drawnCost = stepCost(shape, "f32", { rows: drawn, cells: 0, visible: drawnVisible });
-  const promptCost = stepCost(shape, "f32", { rows: prompt, cells: 0, visible: promptVisible });
+  const flops = (rows: number, visible: number) => {
+    const { matmulFlops, attentionFlops } = stepCost(shape, "f32", { rows, cells: 0, visible });
+    return matmulFlops + attentionFlops;
+  };
   const logits = 2 * prompt * shape.embedding * shape.vocabulary.size;
-  const all = [drawnCost, promptCost].map(({ matmulFlops, attentionFlops }) => matmulFlops + attentionFlops);
-  return all[0]! + all[1]! - logits;
+  return flops(drawn, drawnVisible) + flops(prompt, promptVisible) - logits;
 }
 
 /** What a machine does at best. */

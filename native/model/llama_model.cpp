@@ -7,7 +7,6 @@
 #include <future>
 #include <mutex>
 #include <thread>
-#include <utility>
 
 #include "error.h"
 #include "ggml-backend.h"
@@ -126,13 +125,6 @@ void check_packing(const ModelOptions& options) {
   if (options.updatable) throw Error("INVALID_ARGUMENT", "Expected no packed weights for an engine that is updatable");
 }
 
-// OpenMP keeps a team for every thread that used it, and lets threads sleep at once while the teams have more threads
-// than the machine has cores. The team of a thread that ends is gone.
-template <class Work>
-auto on_own_thread(Work work) {
-  return std::async(std::launch::async, std::move(work)).get();
-}
-
 const char* type_name(enum ggml_backend_dev_type type) {
   switch (type) {
     case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
@@ -226,7 +218,10 @@ void LlamaModel::pack(const ModelOptions& options) {
   if (tiny) packing.least_rows = 1;
   if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
-    packed_ = on_own_thread([&] { return std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing); });
+    // On a thread that ends, and its OpenMP team with it: while the teams have more threads than the machine has cores,
+    // all of them sleep at once (openmp_waiting.h).
+    const auto copy = [&] { return std::make_unique<PackedWeights>(multiplied_weights(model_.get()), packing); };
+    packed_ = std::async(std::launch::async, copy).get();
   } catch (const Error& error) {
     if (!automatic) throw;
     info_.gemm += std::string(", but ") + error.what();

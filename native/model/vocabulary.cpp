@@ -20,10 +20,12 @@ constexpr size_t remembered_bytes = 4 << 20;
 
 enum class CharacterClass { space, digit, letter, other };
 
+bool is_letter(unsigned char byte) { return (byte | 32) >= 'a' && (byte | 32) <= 'z'; }
+
 CharacterClass class_of(unsigned char byte) {
   if (byte == ' ' || (byte >= '\t' && byte <= '\r')) return CharacterClass::space;
   if (byte >= '0' && byte <= '9') return CharacterClass::digit;
-  if ((byte | 32) >= 'a' && (byte | 32) <= 'z') return CharacterClass::letter;
+  if (is_letter(byte)) return CharacterClass::letter;
   return byte >= 0x80 ? CharacterClass::letter : CharacterClass::other;
 }
 
@@ -65,8 +67,6 @@ size_t middle_of(std::string_view text, size_t at, size_t length) {
   while (cut > at && !starts_character(static_cast<unsigned char>(text[cut]))) --cut;
   return cut;
 }
-
-bool is_letter(char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
 // The length of the text before the first space, not before `from`, that a word of letters ends at and another begins
 // behind.
