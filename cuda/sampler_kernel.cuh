@@ -3,7 +3,8 @@
 // Draws one token per block from a row of logits; sample() in native/scoring is the specification, to the bit.
 //
 // A block reads its row once for the maximum, once to gather the few tokens the filters can leave into shared memory,
-// and once more where a sum over the whole row is needed (top-p without top-k, log-probabilities, no filter at all).
+// and once more where a sum over the whole row is needed (top-p without top-k, log-probabilities, a small row without
+// filters). Of a large row without filters it keeps the maxima of the boxes that points are thrown at.
 // Rows whose candidates do not fit are searched where they lie. Weights are integers, so no order of addition matters.
 
 #include <cfloat>
@@ -14,6 +15,7 @@
 #include "cuda/prefix_search.cuh"
 #include "cuda/reduce.cuh"
 #include "scoring/random.h"
+#include "scoring/rejection_draw.h"
 #include "scoring/weight.h"
 
 namespace spct {
@@ -122,11 +124,68 @@ __device__ Prefix filtered_prefix(const SamplingPlan& plan, const Tokens& tokens
   return prefix;
 }
 
+// Leaves the keys of the boxes' largest logits in shared.keys. Returns that of the whole row.
+template <int threads>
+__device__ uint32_t box_maxima(const Tokens& row, PrefixSearchShared<threads>& shared) {
+  constexpr int warps = threads / warp_size;
+  const int lane = threadIdx.x % warp_size;
+  const int boxes = count_boxes(row.n);
+  uint32_t best = 0;
+  for (int box = threadIdx.x / warp_size; box < boxes; box += warps) {
+    const int begin = box * sampler_block;
+    const int end = min(begin + sampler_block, row.n);
+    uint32_t key = 0;
+    for (int id = begin + lane; id < end; id += warp_size) key = max(key, key_of(row.values[id]));
+    key = warp_max(key);
+    if (lane == 0) shared.keys[box] = key;
+    best = max(best, key);
+  }
+  return static_cast<uint32_t>(block_max<threads>(static_cast<uint64_t>(best), shared.sums));
+}
+
+// Turns the keys of box_maxima into the running sums of the boxes' heights, in shared.weights.
+template <int threads>
+__device__ void stack_boxes(int boxes, const Measure& measure, PrefixSearchShared<threads>& shared) {
+  constexpr int warps = threads / warp_size;
+  const int lane = threadIdx.x % warp_size;
+  const int warp = threadIdx.x / warp_size;
+  const int segment = (boxes + warps - 1) / warps;
+  const int first = warp * segment;
+  uint64_t top = 0;
+  for (int begin = first; begin < first + segment; begin += warp_size) {
+    const int box = begin + lane;
+    const bool mine = box < min(first + segment, boxes);
+    const uint64_t running = top + warp_inclusive_sum(mine ? measure.of(value_of(shared.keys[box])) : uint64_t{0});
+    if (mine) shared.weights[box] = running;
+    top = __shfl_sync(whole_warp, running, warp_size - 1);
+  }
+  if (lane == 0) shared.sums[warp] = top;
+  __syncthreads();
+  uint64_t below = 0;
+  for (int i = 0; i < warp; ++i) below += shared.sums[i];
+  for (int box = first + lane; box < min(first + segment, boxes); box += warp_size) shared.weights[box] += below;
+  __syncthreads();
+}
+
+// Every thread tries one point at a time; the first point that is a draw counts.
+template <int threads>
+__device__ int32_t draw_by_rejection(const DeviceDraw& draw, const Tokens& row, const Measure& measure,
+                                     PrefixSearchShared<threads>& shared) {
+  for (uint32_t first = 0;; first += threads) {
+    const int32_t token = try_point(draw.seed, draw.step, first + threadIdx.x, shared.weights, row.values, row.n,
+                                    measure.maximum, measure.scale);
+    const uint64_t rank = token < 0 ? 0 : static_cast<uint64_t>(threads - threadIdx.x) << 32 | token;
+    const uint64_t best = block_max<threads>(rank, shared.sums);
+    if (best > 0) return static_cast<int32_t>(best);
+  }
+}
+
 // logits: [rows, n_vocab]; draws, results: one per block.
 template <int threads>
 __global__ void __launch_bounds__(threads)
     sample_rows(const float* logits, int32_t n_vocab, const DeviceDraw* draws, DeviceToken* results) {
   static_assert(threads >= 2 * warp_size && threads <= list_capacity, "a search splits ranges among the warps");
+  static_assert(most_rejection_boxes <= list_capacity, "the search's memory holds the boxes");
   __shared__ SamplerShared<threads> shared;
   if (threadIdx.x == 0) shared.draw = draws[blockIdx.x];  // once: draws may lie in host memory
   __syncthreads();
@@ -134,18 +193,26 @@ __global__ void __launch_bounds__(threads)
   const SamplingPlan& plan = draw.plan;
   const Tokens row = {logits + static_cast<size_t>(draw.row) * n_vocab, n_vocab};
 
+  const bool whole = plan.keeps_everything();
+  const bool by_rejection = whole && draws_by_rejection(n_vocab);
   uint32_t best_key = 0;
   uint32_t best_id = 0;
-  for (int id = threadIdx.x; id < n_vocab; id += threads) {
-    const uint32_t key = key_of(row.values[id]);
-    if (key > best_key) {
-      best_key = key;
-      best_id = id;
+  uint32_t maximum_key;
+  if (by_rejection) {
+    maximum_key = box_maxima<threads>(row, shared.search);
+  } else {
+    for (int id = threadIdx.x; id < n_vocab; id += threads) {
+      const uint32_t key = key_of(row.values[id]);
+      if (key > best_key) {
+        best_key = key;
+        best_id = id;
+      }
     }
+    const uint64_t best =
+        block_max<threads>(static_cast<uint64_t>(best_key) << 32 | (0xffffffffu - best_id), shared.search.sums);
+    maximum_key = static_cast<uint32_t>(best >> 32);
+    best_id = 0xffffffffu - static_cast<uint32_t>(best);
   }
-  const uint64_t best =
-      block_max<threads>(static_cast<uint64_t>(best_key) << 32 | (0xffffffffu - best_id), shared.search.sums);
-  const uint32_t maximum_key = static_cast<uint32_t>(best >> 32);
   const float maximum = value_of(maximum_key);
   DeviceToken result = {-1, 0.0f, 0.0f, 0};
   if (maximum_key > negative_infinity_key && maximum_key < infinity_key) {
@@ -156,10 +223,13 @@ __global__ void __launch_bounds__(threads)
       result.token = draw.forced;
       result.logit = row.values[draw.forced];
     } else if (plan.greedy) {
-      result.token = static_cast<int32_t>(0xffffffffu - static_cast<uint32_t>(best));
+      result.token = static_cast<int32_t>(best_id);
       result.logit = maximum;
+    } else if (by_rejection) {
+      stack_boxes<threads>(count_boxes(n_vocab), draw_measure, shared.search);
+      result.token = draw_by_rejection<threads>(draw, row, draw_measure, shared.search);
+      result.logit = row.values[result.token];
     } else {
-      const bool whole = plan.top_k == 0 && plan.top_p == 0 && !plan.has_min_p;
       Tokens tokens = row;
       const int32_t* ids = nullptr;
       Prefix prefix = everything;

@@ -35,11 +35,15 @@ SPCT_DEVICE PhiloxBlock philox(PhiloxBlock counter, uint32_t key_low, uint32_t k
   return counter;
 }
 
-// 64 random bits that depend on nothing but their key, so that a sample's draws do not depend on its slot or
-// neighbours.
-SPCT_DEVICE uint64_t random_bits(uint64_t seed, uint32_t step) {
-  const PhiloxBlock block = philox({{step, 0, 0, 0}}, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+// Random bits that depend on nothing but their key, so that a sample's draws do not depend on its slot or neighbours.
+SPCT_DEVICE PhiloxBlock random_block(uint64_t seed, uint32_t step, uint32_t index) {
+  return philox({{step, index, 0, 0}}, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+}
+
+SPCT_DEVICE uint64_t low_bits(const PhiloxBlock& block) {
   return block.word[0] | static_cast<uint64_t>(block.word[1]) << 32;
 }
+
+SPCT_DEVICE uint64_t random_bits(uint64_t seed, uint32_t step) { return low_bits(random_block(seed, step, 0)); }
 
 }  // namespace spct

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "scoring/rejection_draw.h"
 #include "scoring/sampler_loops.h"
 #include "scoring/sampling_plan.h"
 #include "scoring/weight.h"
@@ -34,6 +35,9 @@ class RowSampler {
   uint64_t weigh_candidates(float scale);
   uint64_t sum_blocks(const float* values, size_t n, float scale);
   float nth_block_maximum(size_t n);
+  void stack_boxes();
+  size_t position_by_rejection(const Draw& draw) const;
+  size_t position_by_share(const Draw& draw) const;
 
   const SamplerLoops& loops_;
   SamplerScratch& scratch_;
@@ -46,7 +50,8 @@ class RowSampler {
   const float* support_ = nullptr;        // logits of the tokens that can be drawn; none without a usable row
   const int32_t* support_ids_ = nullptr;  // none: the position is the id
   size_t support_size_ = 0;
-  uint64_t support_total_ = 0;
+  uint64_t support_total_ = 0;  // not of a row that is drawn from by rejection
+  bool by_rejection_ = false;
 };
 
 void RowSampler::prepare(const float* logits, int32_t n_vocab, const SamplingParams& params, bool want_logprob) {
@@ -62,16 +67,20 @@ void RowSampler::prepare(const float* logits, int32_t n_vocab, const SamplingPar
   maximum_ = loops_.block_maxima(logits, n_vocab, scratch_.block_maxima.data());
   if (!std::isfinite(maximum_)) return;
 
-  const bool whole = !plan_.greedy && plan_.top_k == 0 && plan_.top_p == 0 && !plan_.has_min_p;
+  const bool whole = plan_.keeps_everything();
   if (!whole) keep(support_cut());
   support_ = whole ? logits : scratch_.values.data();
   support_ids_ = whole ? nullptr : scratch_.ids.data();
   support_size_ = whole ? n_vocab : candidates_;
   if (want_logprob) row_total_ = sum_blocks(logits, n_vocab, plan_.draw_scale);
-  support_total_ = whole && want_logprob ? row_total_ : sum_blocks(support_, support_size_, plan_.draw_scale);
+  by_rejection_ = whole && draws_by_rejection(n_vocab);
+  if (by_rejection_) {
+    stack_boxes();
+  } else {
+    support_total_ = whole && want_logprob ? row_total_ : sum_blocks(support_, support_size_, plan_.draw_scale);
+  }
 }
 
-// The token whose share of the running sum, in the order of the ids, holds a random share of the total.
 void RowSampler::draw(Draw& draw) {
   draw.token = -1;
   draw.logprob = 0.0f;
@@ -83,6 +92,21 @@ void RowSampler::draw(Draw& draw) {
     }
     return;
   }
+  const size_t position = by_rejection_ ? position_by_rejection(draw) : position_by_share(draw);
+  draw.token = support_ids_ != nullptr ? support_ids_[position] : static_cast<int32_t>(position);
+  if (draw.want_logprob) draw.logprob = log_probability(support_[position], maximum_, plan_.draw_scale, row_total_);
+}
+
+size_t RowSampler::position_by_rejection(const Draw& draw) const {
+  for (uint32_t point = 0;; ++point) {
+    const int32_t token =
+        try_point(draw.seed, draw.step, point, scratch_.box_tops.data(), logits_, n_vocab_, maximum_, plan_.draw_scale);
+    if (token >= 0) return token;
+  }
+}
+
+// Where a random share of the total lies in the running sum, in the order of the ids.
+size_t RowSampler::position_by_share(const Draw& draw) const {
   uint64_t target = multiply_high(random_bits(draw.seed, draw.step), support_total_);
   size_t block = 0;
   while (target >= scratch_.block_weights[block]) target -= scratch_.block_weights[block++];
@@ -91,8 +115,15 @@ void RowSampler::draw(Draw& draw) {
   const int32_t size = static_cast<int32_t>(std::min<size_t>(sampler_block, support_size_ - position));
   loops_.weights(support_ + position, size, maximum_, plan_.draw_scale, weights);
   for (const uint64_t* weight = weights; target >= *weight; ++weight, ++position) target -= *weight;
-  draw.token = support_ids_ != nullptr ? support_ids_[position] : static_cast<int32_t>(position);
-  if (draw.want_logprob) draw.logprob = log_probability(support_[position], maximum_, plan_.draw_scale, row_total_);
+  return position;
+}
+
+void RowSampler::stack_boxes() {
+  const std::vector<float>& maxima = scratch_.block_maxima;
+  std::vector<uint64_t>& tops = scratch_.box_tops;
+  tops.resize(maxima.size());
+  loops_.weights(maxima.data(), static_cast<int32_t>(maxima.size()), maximum_, plan_.draw_scale, tops.data());
+  std::partial_sum(tops.begin(), tops.end(), tops.begin());
 }
 
 PrefixCut RowSampler::support_cut() {

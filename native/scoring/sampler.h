@@ -45,6 +45,7 @@ struct SamplerLoops;
 struct SamplerScratch {
   std::vector<float> block_maxima;      // of the row
   std::vector<uint64_t> block_weights;  // of the row or of the candidates
+  std::vector<uint64_t> box_tops;       // of a row that is drawn from by rejection
   std::vector<int32_t> ids;             // candidates, ascending
   std::vector<float> values;            // their logits
   std::vector<uint64_t> weights;        // their weights

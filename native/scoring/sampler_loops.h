@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace spct {
+#include "scoring/sampler_block.h"
 
-constexpr int32_t sampler_block = 256;  // logits per entry of a block array
+namespace spct {
 
 // The inner loops of the sampler for one instruction set. All of them give the same bits.
 struct SamplerLoops {

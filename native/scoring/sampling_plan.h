@@ -17,6 +17,8 @@ struct SamplingPlan {
   double min_p_drop;   // how far below the maximum logit a token may lie, as a negative number
   float filter_scale;  // log2(e) / temperature as the filters see it
   float draw_scale;    // the same for the draw and the log-probability
+
+  SPCT_DEVICE bool keeps_everything() const { return !greedy && top_k == 0 && top_p == 0 && !has_min_p; }
 };
 
 SamplingPlan plan_sampling(const SamplingParams& params, int32_t n_vocab);

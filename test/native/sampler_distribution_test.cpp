@@ -78,6 +78,10 @@ void test_has_power() {
 
 int main() {
   test_has_power();
+  for (const SamplingParams& params : {chain(1.0f), chain(0.6f), chain(2.5f)}) {
+    check_distribution(20001, 400000, params, true);
+    check_distribution(20001, 400000, params, false);
+  }
   for (const auto& [n_vocab, n] : {std::pair<int32_t, int>{97, 200000}, {5003, 400000}}) {
     for (const SamplingParams& params :
          {chain(1.0f), chain(0.6f), chain(1.0f, 40), chain(0.8f, 0, 0.95f),

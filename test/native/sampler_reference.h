@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scoring/random.h"
+#include "scoring/rejection_draw.h"
 #include "scoring/sampler.h"
 #include "scoring/sampling_plan.h"
 #include "scoring/weight.h"
@@ -44,6 +45,26 @@ inline std::vector<double> chain_probabilities(const std::vector<float>& logits,
   for (const int32_t id : ids) total += std::exp((logits[id] - maximum) / params.temperature);
   for (const int32_t id : ids) probabilities[id] = std::exp((logits[id] - maximum) / params.temperature) / total;
   return probabilities;
+}
+
+// Points over boxes of 256 tokens, until one lies within the weight of the token it falls on.
+inline int32_t reference_rejection(const float* logits, int32_t n_vocab, float maximum, float scale, const Draw& draw) {
+  std::vector<uint64_t> heights((n_vocab + 255) / 256);
+  uint64_t total = 0;
+  for (size_t box = 0; box < heights.size(); ++box) {
+    const float* begin = logits + box * 256;
+    heights[box] = token_weight(*std::max_element(begin, std::min(begin + 256, logits + n_vocab)), maximum, scale);
+    total += heights[box];
+  }
+  for (uint32_t point = 0;; ++point) {
+    const PhiloxBlock random =
+        philox({{draw.step, point, 0, 0}}, static_cast<uint32_t>(draw.seed), static_cast<uint32_t>(draw.seed >> 32));
+    uint64_t level = multiply_high(random.word[0] | static_cast<uint64_t>(random.word[1]) << 32, total);
+    int32_t first = 0;
+    for (const uint64_t* height = heights.data(); level >= *height; ++height, first += 256) level -= *height;
+    const int32_t token = first + static_cast<int32_t>(random.word[2] & 255);
+    if (token < n_vocab && level < token_weight(logits[token], maximum, scale)) return token;
+  }
 }
 
 // The token and log-probability the sampler's definition asks for, in the integers of token_weight.
@@ -85,6 +106,9 @@ inline Draw reference_draw(const float* logits, int32_t n_vocab, Draw draw) {
       break;
     }
     target -= weight;
+  }
+  if (plan.keeps_everything() && draws_by_rejection(n_vocab)) {
+    draw.token = reference_rejection(logits, n_vocab, maximum, plan.draw_scale, draw);
   }
   if (draw.forced >= 0) draw.token = draw.forced;
   if (draw.want_logprob) draw.logprob = log_probability(logits[draw.token], maximum, plan.draw_scale, row_total);

@@ -24,15 +24,19 @@ void draw_with_kernel(const float* logits, int32_t n_vocab, std::vector<Draw>& d
   for (size_t i = 0; i < draws.size(); ++i) from_device(sent[i], received[i], draws[i]);
 }
 
+std::vector<SamplingParams> chains_without_filters() {
+  return {chain(1.0f), chain(0.3f), chain(2.5f), chain(1e-40f), chain(std::numeric_limits<float>::infinity())};
+}
+
 template <int threads>
-void equals_the_cpu(int32_t n_vocab, uint64_t order) {
+void equals_the_cpu(int32_t n_vocab, uint64_t order, const std::vector<SamplingParams>& chains = all_chains()) {
   std::vector<float> logits;
   std::vector<Draw> draws;
   int32_t row = 0;
   for (const RowShape shape : all_row_shapes) {
     const std::vector<float> values = seeded_row(shape, n_vocab, 31 + n_vocab);
     logits.insert(logits.end(), values.begin(), values.end());
-    for (const SamplingParams& params : all_chains()) {
+    for (const SamplingParams& params : chains) {
       Draw draw;
       draw.row = row;
       draw.params = params;
@@ -89,6 +93,8 @@ int main() {
   for (const int32_t n_vocab : {64, 257, 2048, 2049}) equals_the_cpu<128>(n_vocab, 2);
   for (const uint64_t order : {3, 4, 5}) equals_the_cpu<128>(5003, order);
   equals_the_cpu<1024>(5003, 6);
+  for (const int32_t n_vocab : {16383, 16384, 16385}) equals_the_cpu<128>(n_vocab, 7, chains_without_filters());
+  equals_the_cpu<1024>(40001, 8, chains_without_filters());
   unusable_rows();
   return check_result();
 }

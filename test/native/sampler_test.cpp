@@ -1,6 +1,7 @@
 // The sampler against hand values and against its definition written plainly (sort everything).
 #include "scoring/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -10,6 +11,7 @@
 
 #include "check.h"
 #include "sampler_reference.h"
+#include "scoring/rejection_draw.h"
 #include "scoring/sampler_loops.h"
 #include "seeded_rows.h"
 
@@ -212,9 +214,7 @@ void neighbours_share_nothing_they_should_not() {
   }
 }
 
-// The tokens of 9,920 draws as one number, recorded once: the same on every machine, compiler and instruction set.
-void tokens_are_the_same_everywhere() {
-  const int32_t n_vocab = 2311;
+uint64_t hash_of_tokens(int32_t n_vocab, uint32_t steps) {
   std::vector<float> row(n_vocab);
   for (int32_t id = 0; id < n_vocab; ++id) {
     row[id] = static_cast<float>(static_cast<int32_t>(id * 2654435761u >> 12)) / 65536.0f - 5.0f;
@@ -222,7 +222,7 @@ void tokens_are_the_same_everywhere() {
   SamplerScratch scratch;
   uint64_t hash = 14695981039346656037u;
   for (const SamplingParams& params : all_chains()) {
-    for (uint32_t step = 0; step < 320; ++step) {
+    for (uint32_t step = 0; step < steps; ++step) {
       Draw draw;
       draw.params = params;
       draw.seed = 42;
@@ -231,7 +231,50 @@ void tokens_are_the_same_everywhere() {
       hash = (hash ^ static_cast<uint64_t>(draw.token)) * 1099511628211u;
     }
   }
-  CHECK(hash == 0x1dcfb1b03a568d28u);
+  return hash;
+}
+
+// The tokens of many draws as one number, recorded once: the same on every machine, compiler and instruction set.
+void tokens_are_the_same_everywhere() {
+  CHECK(hash_of_tokens(2311, 320) == 0x1dcfb1b03a568d28u);
+  CHECK(hash_of_tokens(20011, 100) == 0x3de8fbf5c192abf8u);
+}
+
+void few_points_make_a_draw() {
+  const int32_t n_vocab = 20011;
+  const float scale = plan_sampling(chain(1.0f), n_vocab).draw_scale;
+  for (const RowShape shape : all_row_shapes) {
+    const std::vector<float> row = seeded_row(shape, n_vocab, 23);
+    const float maximum = *std::max_element(row.begin(), row.end());
+    std::vector<uint64_t> tops;
+    for (int32_t begin = 0; begin < n_vocab; begin += sampler_block) {
+      const auto end = row.begin() + std::min(n_vocab, begin + sampler_block);
+      const uint64_t height = token_weight(*std::max_element(row.begin() + begin, end), maximum, scale);
+      tops.push_back(height + (tops.empty() ? 0 : tops.back()));
+    }
+    constexpr int draws = 2000;
+    int points = 0;
+    for (uint64_t seed = 0; seed < draws; ++seed) {
+      uint32_t point = 0;
+      while (try_point(seed, 0, point, tops.data(), row.data(), n_vocab, maximum, scale) < 0) ++point;
+      points += static_cast<int>(point) + 1;
+    }
+    CHECK(points < 1.1 * sampler_block * draws);
+  }
+}
+
+// What no boxes are made for is weighed: too few tokens, and more than boxes are kept for.
+void sizes_around_the_boxes() {
+  SamplerScratch scratch;
+  for (const int32_t limit : {least_rejection_vocabulary, most_rejection_boxes * sampler_block}) {
+    for (const int32_t n_vocab : {limit - 1, limit, limit + 1}) {
+      const std::vector<float> row = seeded_row(RowShape::peaky, n_vocab, 13);
+      Draw draw;
+      draw.seed = 5;
+      sample(row.data(), n_vocab, draw, scratch);
+      CHECK(draw.token == reference_draw(row.data(), n_vocab, draw).token);
+    }
+  }
 }
 
 // Every loop of every instruction set this machine has gives the bits of the scalar one, at any length and offset.
@@ -321,6 +364,8 @@ int main() {
   weights_follow_exp();
   variants_agree_bit_for_bit();
   tokens_are_the_same_everywhere();
+  few_points_make_a_draw();
+  sizes_around_the_boxes();
   neighbours_share_nothing_they_should_not();
   equals_the_reference();
   return check_result();

@@ -81,6 +81,7 @@ inline unsigned __ballot_sync(unsigned, bool vote) {
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
 inline int min(int a, int b) { return a < b ? a : b; }
+inline uint32_t max(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 inline int atomicAdd(int* address, int value) {
   const int before = *address;
