@@ -18,10 +18,10 @@ export async function decodingCases(setting, workload, machine, limits) {
   const { k, maxTokens } = workload;
   const [prompt] = (await setting.work(workload, 0, pure)).prompts;
   const contextTokens = roundUp(prompt.length + k * maxTokens);
-  const { packings } = setting;
+  const ways = [setting.plain, ...setting.packings];
   const ours = {};
-  for (const { spct, packedWeights } of packings) {
-    const contender = await setting.spct({ contextTokens, packedWeights });
+  for (const { spct, packedWeights, sharedAttention } of ways) {
+    const contender = await setting.spct({ contextTokens, packedWeights, sharedAttention });
     // A step's milliseconds in place of seconds; all draw rows x steps tokens.
     ours[spct] = async (seed) => {
       const times = await contender.decode({ prompt: [...prompt], k, maxTokens, sampling: pure, seed });
@@ -61,7 +61,7 @@ export async function decodingCases(setting, workload, machine, limits) {
       ...shareCases(setting, packing, k, step, times),
     ].map((one) => ({ ...common, ...one }));
   };
-  return [...packings.map(beside), ...packings.flatMap(within)];
+  return [...ways.map(beside), ...ways.flatMap(within)];
 }
 
 /** The type in which weights of a type are multiplied. */

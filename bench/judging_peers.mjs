@@ -29,7 +29,7 @@ export async function judgingCases(setting, workload, limits) {
         server.judge({ ...(await setting.work(workload, seed, topK40)), form: "requests" }),
       node: async (seed) => node.judge(await setting.work(workload, seed, topK40)),
     },
-    { ...limits, tokens: k * maxTokens },
+    { ...limits, tokens: k * maxTokens, warm: ["requests", "node"] }, // slow, and loaded long before
   );
   setting.stop();
   return packings.flatMap(({ spct, suffix }) => {

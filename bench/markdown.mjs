@@ -1,5 +1,5 @@
 /** The page of a run: every case with its figures, spread and number of rounds, and under what load it was measured. */
-export function markdownOf({ machine, date, load, threads, command, cases, growth }) {
+export function markdownOf({ machine, date, load, threads, packing, command, cases, growth }) {
   const against = cases.filter(({ unit }) => unit === undefined);
   const others = cases.filter(({ unit }) => unit !== undefined);
   const lines = [
@@ -9,6 +9,9 @@ export function markdownOf({ machine, date, load, threads, command, cases, growt
     `(what else was running; 0 is a quiet machine): ${load.map((value) => value.toFixed(1)).join(" and ")}. Random weights in the named shape; every`,
     "program decodes the same prompts to the same number of tokens, in turns. Ratios are the peer's time over ours, by rounds:",
     "median (least - most). Above 1, spct is faster.",
+    "",
+    `Cases with \`-packed\` multiply packed weights (${packing}), those with \`-llama.cpp-kernels\` leave products and attention to`,
+    "llama.cpp, and the others the products.",
     ...(against.length > 0 ? ["", "![The ratios of this page](peers.svg)"] : []),
     "",
     "| case | shape | peer | ratio | rounds |",

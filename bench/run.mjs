@@ -12,6 +12,7 @@ import { availableParallelism, constants, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { shapeNames, weightTypes } from "../dist/bench/shapes.js";
+import { loadAddon } from "../dist/native.js";
 import { busyCoreCases, listCase, waitingPolicies } from "./alone.mjs";
 import { drawGrowth, drawPeers } from "./chart.mjs";
 import { decodingCases, machineLimits } from "./decoding.mjs";
@@ -150,11 +151,13 @@ try {
 
 const { model } = cpus()[0];
 const machine = `${model.trim()}, ${cpus().length} cores`;
+const packing = loadAddon().systemInfo().gemm.description;
 const results = {
   machine,
   date: started.toISOString().slice(0, 10),
   load: [loadBefore, loadavg()[0]],
   threads,
+  packing,
   command: `npm run bench --${process.argv
     .slice(2)
     .map((argument) => ` ${argument}`)

@@ -41,13 +41,23 @@ export class Setting {
     return promptTokens(this.#vocabulary, chatTemplates[shapes[this.shape].architecture], query, orders);
   }
 
-  /** The ways in which spct multiplies in this build: with llama.cpp's kernels, and with packed weights where it has oneDNN. */
+  /** The ways in which spct multiplies on this machine: with llama.cpp's kernels, and with packed weights where it can. */
   get packings() {
     const { available } = loadAddon().systemInfo().gemm;
     return [
       { packedWeights: "off", spct: "spct", suffix: "" },
-      ...(available ? [{ packedWeights: "on", spct: "spct, packed weights", suffix: "-onednn" }] : []),
+      ...(available ? [{ packedWeights: "on", spct: "spct, packed weights", suffix: "-packed" }] : []),
     ];
+  }
+
+  /** With llama.cpp's kernels for products and attention. */
+  get plain() {
+    return {
+      packedWeights: "off",
+      sharedAttention: false,
+      spct: "spct, llama.cpp's kernels",
+      suffix: "-llama.cpp-kernels",
+    };
   }
 
   /** packedWeights: "on" or "off"; what "auto" chooses depends on the moment. */

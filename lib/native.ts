@@ -48,6 +48,7 @@ export interface NativeEngineOptions {
   gpuLayers?: number;
   flashAttention?: "auto" | "on" | "off";
   packedWeights?: "auto" | "on" | "off";
+  sharedAttention?: boolean;
   /** Whether `loadWeights` may be called. */
   updatable?: boolean;
 }
@@ -96,6 +97,8 @@ export interface NativeEngineInfo {
   threads: number;
   backend: string;
   packedWeights: NativePackedWeights;
+  /** With which instructions. */
+  sharedAttention?: string;
   kv: string;
   chatTemplate: string | null;
   bosToken: string;

@@ -157,6 +157,7 @@ const loadReaders = {
   gpuLayers: optional(integer(0)),
   flashAttention: optional(choice("auto", "on", "off")),
   packedWeights: optional(choice("auto", "on", "off")),
+  sharedAttention: optional(flag),
   remote: optional(readRemoteOptions),
   updatable: optional(flag),
 };
@@ -192,14 +193,18 @@ export interface LoadOptions {
   threads?: number;
   /** Layers on the GPU. Default: all, if there is a GPU. */
   gpuLayers?: number;
-  /** Default "auto": on a GPU llama.cpp decides; on a CPU on, but for very small models without packed weights,
+  /** Default "auto": on a GPU llama.cpp decides; on a CPU on, but for very small models without shared attention,
    * which are faster without. */
   flashAttention?: "auto" | "on" | "off";
-  /** Copies of the weights for faster products on a CPU with AVX512_BF16 or AMX, in a build with oneDNN. They take memory, which
+  /** Copies of the weights for faster products of many rows, on an x86 CPU with AVX2. They take memory, which
    * `info.packedWeights` states. Default "auto": of the weights whose products were measured to be faster, and of very small
    * models without measuring, when the copies of all engines of the process take less than half of the memory; weights that
    * llama.cpp rearranges for this CPU itself (Q4_0 and others on x86) stay as they are. "on" packs all, those too. */
   packedWeights?: "auto" | "on" | "off";
+  /** Whether attention over cells that many rows see, such as a prompt's, is computed for all of them at once: on an x86 CPU with
+   * AVX2, with flash attention on. `info.sharedAttention` says with which instructions. Default true; false leaves it to llama.cpp,
+   * which rounds differently. */
+  sharedAttention?: boolean;
   /** A server with OpenAI's chat completions (vLLM, SGLang, llama-server) in place of a model in this process. Of the other
    * options only `template` is then of use. */
   remote?: RemoteEngineOptions;

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <vector>
 
-#include "accel/packed_weights.h"
 #include "attention_case.h"
 
 using namespace spct;
@@ -29,25 +28,25 @@ double at(std::vector<double> values, double share) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 9, threads = argc > 2 ? std::atoi(argv[2]) : 2;
-  if (rounds < 1 || threads < 1 || !gemm_support().available) {
-    std::fprintf(stderr, "usage: shared_attention_bench [rounds] [threads], on a CPU that packs weights: %s\n",
-                 gemm_support().description.c_str());
+  if (rounds < 1 || threads < 1 || attention_sharing_support().empty()) {
+    std::fprintf(stderr, "usage: shared_attention_bench [rounds] [threads], on an x86 CPU with AVX2\n");
     return 2;
   }
   register_accel_device();
+  std::printf("%s\n\n", attention_sharing_support().c_str());
   std::printf("| rows | heads | width | prefix | own cells | ggml, us | ours, us | ratio (least - most) |\n");
   std::printf("|---|---|---|---|---|---|---|---|\n");
   struct Heads {
     int64_t heads, kv_heads, width;
   };
   for (const Heads heads : {Heads{8, 4, 64}, Heads{32, 8, 128}}) {
-    for (const int64_t rows : {8, 32}) {
+    for (const int64_t rows : {4, 8, 32}) {
       for (const int64_t prefix : {256, 1024}) {
         for (const int64_t own : {16, 128}) {
           const AttentionSizes sizes{rows, 2 * prefix + own * rows, heads.width, heads.heads, heads.kv_heads};
           const AttentionCase attention(sizes, samples_mask(sizes, prefix));
           AttentionRun plain(attention, threads);
-          const PackedWeights packed({attention.weight}, all_packed(threads));
+          const AttentionSharing sharing({attention.weight}, 1);
           AttentionRun shared(attention, threads);
           std::vector<double> theirs, ours, ratios;
           for (int round = 0; round < rounds; ++round) {

@@ -7,7 +7,17 @@ import { type Spread, spreadOf } from "../bench/spread.js";
 import { makeQuery, promptTokens, turnedOrders, type Workload } from "../bench/workload.js";
 import { SpctError } from "../errors.js";
 import { loadAddon, type NativeEngine, type NativePackedWeights } from "../native.js";
-import { choice, integer, number, optional, type Read, readOptions, text, withDefault } from "../options.js";
+import {
+  choice,
+  flag,
+  integer,
+  number,
+  optional,
+  type Read,
+  readOptions,
+  text,
+  withDefault,
+} from "../options.js";
 import { toInteger, toNumber } from "./arguments.js";
 import { startProgress } from "./progress.js";
 import { type Invocation, styler, type Terminal } from "./terminal.js";
@@ -31,6 +41,7 @@ const readers = {
   batch: optional(integer(1)),
   flashAttention: optional(choice("auto", "on", "off")),
   packedWeights: optional(choice("auto", "on", "off")),
+  sharedAttention: optional(flag),
   grow: optional(choice("samples", "responses", "responseWords")),
 };
 
@@ -63,6 +74,7 @@ export function registerBench(program: Command, invocation: Invocation): void {
     .option("--batch <tokens>", "tokens of one decoding step", toInteger)
     .option("--flash-attention <mode>", "auto, on or off")
     .option("--packed-weights <mode>", "auto, on or off")
+    .option("--no-shared-attention", "leave all attention to llama.cpp")
     .option(
       "--grow <what>",
       "samples, responses or responseWords: measure at 1, 2, 4 ... up to what is asked for",
@@ -81,6 +93,8 @@ interface BenchFigures {
   model: string;
   threads: number;
   packedWeights: NativePackedWeights;
+  /** With which instructions; null where llama.cpp computes it. */
+  sharedAttention: string | null;
   workload: Workload;
   promptTokens: number;
   promptTokensComputed: number;
@@ -152,6 +166,7 @@ async function measure(
       batchTokens: settings.batch,
       flashAttention: settings.flashAttention,
       packedWeights: settings.packedWeights,
+      sharedAttention: settings.sharedAttention,
     }),
   });
   try {
@@ -221,6 +236,7 @@ function summarize(
     model: basename(path),
     threads: engine.info.threads,
     packedWeights: engine.info.packedWeights,
+    sharedAttention: engine.info.sharedAttention ?? null,
     workload,
     promptTokens: last.promptTokens,
     promptTokensComputed: last.promptTokensComputed,
@@ -235,14 +251,15 @@ function summarize(
 
 function formatFigures(figures: BenchFigures, terminal: Terminal): string {
   const paint = styler(terminal);
-  const { model, threads, packedWeights, workload, promptTokensComputed, generatedTokens } = figures;
+  const { model, threads, packedWeights, sharedAttention, workload, promptTokensComputed, generatedTokens } =
+    figures;
   const { promptTokens: whole } = figures;
   const { k, responses, orderings } = workload;
   const line = (name: string, { median, spread }: Spread, unit: string) =>
     `  ${name.padEnd(10)}${precise(median)} ${unit} (${precise(spread[0])} - ${precise(spread[1])})`;
   return [
     paint("bold", `${model}, ${threads} threads`),
-    `  ${describePacking(packedWeights)}`,
+    `  ${describePacking(packedWeights)}, ${sharedAttention === null ? "llama.cpp's attention" : `shared attention (${sharedAttention})`}`,
     `  ${k} judgements of ${responses} responses in ${orderings} orderings: ${whole} prompt tokens (${promptTokensComputed} computed), ${generatedTokens} generated`,
     line("judging", figures.seconds, "s"),
     line("first", figures.secondsToFirstTokens, "s until every judgement has a token"),

@@ -70,7 +70,7 @@ export interface EngineInfo {
   threads: number;
   /** Where the model runs: "cpu" or "gpu". */
   backend: string;
-  /** What the addon was built for, and what of the CPU llama.cpp uses. This and the next four only of an engine on this machine. */
+  /** What the addon was built for, and what of the CPU llama.cpp uses. This and the next five only of an engine on this machine. */
   build?: "cpu" | "cuda";
   instructions?: string[];
   /** The llama.cpp commit that was compiled in. */
@@ -78,6 +78,8 @@ export interface EngineInfo {
   /** Copies of weights for faster products on the CPU: what multiplies with them (or why nothing does), how many matrices, bytes
    * beside the model, and the fewest rows of a batch that use them. */
   packedWeights?: { gemm: string; matrices: number; bytes: number; leastRows: number };
+  /** The instructions with which attention over shared cells is computed, where llama.cpp does not compute it. */
+  sharedAttention?: string;
   /** How sequences share the KV cache, and its size in tokens. */
   kv?: string;
   cacheTokens?: number;

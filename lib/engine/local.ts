@@ -71,7 +71,7 @@ export class LocalEngine implements Engine {
     chat: ChatTemplate,
   ) {
     const { description, architecture, parameters, sizeBytes, contextTokens, cacheTokens } = native.info;
-    const { threads, backend, packedWeights, kv, hasHead, headKind } = native.info;
+    const { threads, backend, packedWeights, sharedAttention, kv, hasHead, headKind } = native.info;
     const system = loadAddon().systemInfo();
     this.info = {
       ...{
@@ -88,6 +88,7 @@ export class LocalEngine implements Engine {
       instructions: instructionNames(system),
       llamaCommit: system.llamaCommit,
       ...{ packedWeights, kv, cacheTokens, hasHead },
+      ...(sharedAttention === undefined ? {} : { sharedAttention }),
       ...(headKind === undefined ? {} : { headKind }),
       ...(calibrated === undefined ? {} : { calibrated }),
     };

@@ -9,11 +9,14 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
 
-#include "accel/packed_matrix.h"
+#include "accel/attention_kernel.h"
+#include "accel/attention_sharing.h"
+#include "accel/gemm.h"
 #include "accel/packed_weights.h"
 #include "accel/shared_attention.h"
 
@@ -21,19 +24,15 @@ namespace spct {
 
 namespace {
 
-const char* name = "oneDNN";
+const char* name = "spct";
 
-struct Claimed {
-  std::shared_ptr<const PackedMatrix> packed;
-  int64_t least_rows;
-};
-
-// The claims of all models of the process.
+// Of all models of the process, by their weights.
+template <class Claim>
 class Claims {
  public:
-  void add(const ggml_tensor* weight, Claimed claimed) {
+  void add(const ggml_tensor* weight, Claim claim) {
     const std::unique_lock<std::shared_mutex> lock(mutex_);
-    claims_.emplace(weight, std::move(claimed));
+    claims_.emplace(weight, std::move(claim));
     count_ = claims_.size();
   }
   void remove(const ggml_tensor* weight) {
@@ -41,21 +40,36 @@ class Claims {
     claims_.erase(weight);
     count_ = claims_.size();
   }
-  Claimed find(const ggml_tensor* weight) const {
+  // A claim without rows where there is none.
+  Claim find(const ggml_tensor* weight) const {
     if (count_ == 0) return {};
     const std::shared_lock<std::shared_mutex> lock(mutex_);
     const auto found = claims_.find(weight);
-    return found == claims_.end() ? Claimed{} : found->second;
+    return found == claims_.end() ? Claim{} : found->second;
   }
 
  private:
   mutable std::shared_mutex mutex_;
-  std::unordered_map<const ggml_tensor*, Claimed> claims_;
+  std::unordered_map<const ggml_tensor*, Claim> claims_;
   std::atomic<size_t> count_{0};
 };
 
-Claims& claims() {
-  static Claims claims;
+struct ProductClaim {
+  std::shared_ptr<const PackedMatrix> packed;
+  int64_t least_rows = 0;
+};
+
+struct AttentionClaim {
+  int64_t least_rows = 0;
+};
+
+Claims<ProductClaim>& product_claims() {
+  static Claims<ProductClaim> claims;
+  return claims;
+}
+
+Claims<AttentionClaim>& attention_claims() {
+  static Claims<AttentionClaim> claims;
   return claims;
 }
 
@@ -75,7 +89,7 @@ int64_t count_rows(const ggml_tensor* product) { return ggml_nrows(product->src[
 // Parameters: the least precision of the sums, a hint, and the least precision that the rows may be rounded to.
 bool takes_product(const ggml_tensor* node) {
   if (node->op != GGML_OP_MUL_MAT) return false;
-  const Claimed claimed = claims().find(node->src[0]);
+  const ProductClaim claimed = product_claims().find(node->src[0]);
   return claimed.packed && count_rows(node) >= claimed.least_rows && node->src[1]->type == GGML_TYPE_F32 &&
          ggml_is_contiguous(node->src[1]) && ggml_is_contiguous(node) &&
          ggml_get_op_params_i32(node, 0) == GGML_PREC_DEFAULT && ggml_get_op_params_i32(node, 1) == 0 &&
@@ -92,17 +106,23 @@ const ggml_tensor* product_of_queries(const ggml_tensor* attention) {
   return nullptr;
 }
 
-// Of models with packed weights, like all else here.
 bool takes_attention(const ggml_tensor* node) {
   if (!SharedAttention::accepts(node)) return false;
   const ggml_tensor* queries = product_of_queries(node);
-  return queries != nullptr && takes_product(queries);
+  if (queries == nullptr) return false;
+  const int64_t least_rows = attention_claims().find(queries->src[0]).least_rows;
+  return least_rows > 0 && count_rows(queries) >= least_rows;
 }
 
 // Each context has its own, which its thread uses.
 struct Work {
-  PackedProduct product;
-  SharedAttention attention;
+  std::unique_ptr<PackedProduct> product;
+  std::optional<SharedAttention> attention;
+
+  Work() {
+    if (gemm() != nullptr) product = gemm()->new_product();
+    if (const AttentionKernel* kernel = attention_kernel()) attention.emplace(*kernel);
+  }
 };
 
 Work& work_of(ggml_backend_t backend) { return *static_cast<Work*>(backend->context); }
@@ -115,15 +135,16 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
     if (takes_no_work(node) || (node->flags & GGML_TENSOR_FLAG_COMPUTE) == 0) continue;
     try {
       if (node->op == GGML_OP_FLASH_ATTN_EXT) {
-        work.attention.run(node);
+        if (!work.attention) return GGML_STATUS_FAILED;
+        work.attention->run(node);
         rounded = nullptr;
         continue;
       }
-      const Claimed claimed = claims().find(node->src[0]);
-      if (!claimed.packed) return GGML_STATUS_FAILED;
+      const ProductClaim claimed = product_claims().find(node->src[0]);
+      if (!claimed.packed || !work.product) return GGML_STATUS_FAILED;
       const ggml_tensor* values = node->src[1];
-      work.product.run(*claimed.packed, static_cast<const float*>(values->data), count_rows(node),
-                       static_cast<float*>(node->data), values == rounded);
+      work.product->run(*claimed.packed, static_cast<const float*>(values->data), count_rows(node),
+                        static_cast<float*>(node->data), values == rounded);
       rounded = values;
     } catch (const std::exception& error) {
       GGML_LOG_ERROR("%s: %s failed: %s\n", name, node->name, error.what());
@@ -140,8 +161,8 @@ ggml_guid_t guid() {
 }
 
 void set_threads(ggml_backend_t backend, int threads) {
-  work_of(backend).product.set_threads(threads);
-  work_of(backend).attention.set_threads(threads);
+  if (work_of(backend).product) work_of(backend).product->set_threads(threads);
+  if (work_of(backend).attention) work_of(backend).attention->set_threads(threads);
 }
 
 ggml_backend_t init_backend(ggml_backend_dev_t device, const char*) {
@@ -158,7 +179,13 @@ ggml_backend_t init_backend(ggml_backend_dev_t device, const char*) {
 void get_memory(ggml_backend_dev_t, size_t* free, size_t* total) { *free = *total = 0; }
 
 const char* description(ggml_backend_dev_t) {
-  static const std::string text = gemm_support().description;
+  static const std::string text = [] {
+    const std::string attention = attention_sharing_support();
+    const GemmSupport gemm = gemm_support();
+    if (attention.empty()) return "products on " + gemm.description;
+    return "attention over shared cells on " + attention +
+           (gemm.available ? ", products on " + gemm.description : std::string());
+  }();
   return text.c_str();
 }
 
@@ -203,8 +230,16 @@ void* function(ggml_backend_reg_t, const char* wanted) {
 
 }  // namespace
 
+bool accel_device_disturbs() {
+  int gpus = 0;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    if (ggml_backend_dev_type(ggml_backend_dev_get(i)) == GGML_BACKEND_DEVICE_TYPE_GPU) ++gpus;
+  }
+  return gpus > 1;
+}
+
 void register_accel_device() {
-  if (!gemm_support().available) return;
+  if (!gemm_support().available && attention_sharing_support().empty()) return;
   static ggml_backend_reg reg = [] {
     ggml_backend_reg made = {};
     made.api_version = GGML_BACKEND_API_VERSION;
@@ -220,9 +255,23 @@ void register_accel_device() {
 
 GemmClaim::GemmClaim(const ggml_tensor* weight, std::unique_ptr<PackedMatrix> packed, int64_t least_rows)
     : weight_(weight) {
-  claims().add(weight, {std::move(packed), least_rows});
+  product_claims().add(weight, {std::move(packed), least_rows});
 }
 
-GemmClaim::~GemmClaim() { claims().remove(weight_); }
+GemmClaim::~GemmClaim() { product_claims().remove(weight_); }
+
+std::string attention_sharing_support() {
+  const AttentionKernel* kernel = attention_kernel();
+  return kernel == nullptr || accel_device_disturbs() ? std::string() : kernel->name;
+}
+
+AttentionSharing::AttentionSharing(std::vector<const ggml_tensor*> weights, int64_t least_rows)
+    : weights_(std::move(weights)) {
+  for (const ggml_tensor* weight : weights_) attention_claims().add(weight, {least_rows});
+}
+
+AttentionSharing::~AttentionSharing() {
+  for (const ggml_tensor* weight : weights_) attention_claims().remove(weight);
+}
 
 }  // namespace spct

@@ -2,13 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace spct {
 
 constexpr int64_t attention_lanes = 64;         // query vectors (row and head) at once
-constexpr int64_t attention_vector = 16;        // lanes of one SIMD vector
+constexpr int64_t attention_vector = 16;        // values of the widest SIMD vector
 constexpr int64_t attention_block = 64;         // KV cells at once
 constexpr int64_t attention_list_length = 256;  // cells of one row at once
+constexpr uint16_t attention_hidden = 0xfc00;   // minus infinity in F16
 
 struct AttentionShape {
   int64_t key_width, value_width;  // multiples of 16
@@ -30,9 +32,18 @@ struct AttentionTask {
 // Floats that a task needs to work in.
 size_t attention_scratch(const AttentionShape& shape);
 
-// Those of 64 F16 mask entries that are not minus infinity. `count` <= 64 of them are there.
-uint64_t visible_cells(const uint16_t* mask, int64_t count);
+// The attention for one instruction set.
+struct AttentionKernel {
+  const char* name;
+  // Those of 64 F16 mask entries that are not attention_hidden. `count` <= 64 of them are there.
+  uint64_t (*visible_cells)(const uint16_t* mask, int64_t count);
+  void (*attend)(const AttentionShape& shape, const AttentionTask& task, float* scratch);
+};
 
-void attend(const AttentionShape& shape, const AttentionTask& task, float* scratch);
+// The fastest that this processor can run; null where there is none.
+const AttentionKernel* attention_kernel();
+
+// Every one in this build that this processor can run, the fastest last.
+std::vector<const AttentionKernel*> available_attention_kernels();
 
 }  // namespace spct

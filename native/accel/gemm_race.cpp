@@ -11,13 +11,13 @@
 #include <memory>
 #include <vector>
 
-#include "accel/packed_matrix.h"
+#include "accel/gemm.h"
 
 namespace spct {
 
 namespace {
 
-constexpr int64_t row_counts[] = {4, 8, 16, 32};
+constexpr int64_t row_counts[] = {2, 4, 8, 16, 32};
 constexpr int rounds = 3;
 constexpr double clearly = 0.9;
 constexpr int64_t most_values = int64_t{1} << 23;  // of the weight, so that a large one does not take long
@@ -81,19 +81,19 @@ class PlainProduct {
 
 int64_t least_faster_rows(const ggml_tensor* weight, int threads) {
   const int64_t weight_rows = std::clamp<int64_t>(most_values / weight->ne[0], 1, weight->ne[1]);
-  const PackedMatrix packed(weight, weight_rows, threads);
-  PackedProduct product;
-  product.set_threads(threads);
+  const std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, weight_rows, threads);
+  const std::unique_ptr<PackedProduct> product = gemm()->new_product();
+  product->set_threads(threads);
   for (const int64_t count : row_counts) {
     PlainProduct plain(weight, weight_rows, count, threads);
-    const auto run_packed = [&] { product.run(packed, plain.values(), count, plain.out(), false); };
-    run_packed();  // oneDNN generates the code
+    const auto run_packed = [&] { product->run(*packed, plain.values(), count, plain.out(), false); };
+    run_packed();  // oneDNN generates its code
     double start = std::numeric_limits<double>::infinity(), ours = start, theirs = start;
     for (int round = 0; round < rounds; ++round) {
       evict(weight->data, weight_rows * weight->nb[1]);
       theirs = std::min(theirs, plain.seconds());
       start = std::min(start, plain.seconds_of_start());
-      evict(packed.data(), packed.bytes());
+      evict(packed->data(), packed->bytes());
       ours = std::min(ours, seconds_of(run_packed));
     }
     if (ours + start < clearly * (theirs - start)) return count;

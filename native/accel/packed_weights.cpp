@@ -7,13 +7,12 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <tuple>
 
 #include "accel/accel_device.h"
+#include "accel/gemm.h"
 #include "accel/gemm_race.h"
-#include "accel/packed_matrix.h"
 #include "error.h"
 
 namespace spct {
@@ -42,9 +41,8 @@ int64_t measured_least_rows(const ggml_tensor* weight, int threads) {
 PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
   try {
     pack(weights, options);
-  } catch (const dnnl::error& error) {
-    const char* code = error.status == dnnl_out_of_memory ? "OUT_OF_MEMORY" : "PACKING_FAILED";
-    throw Error(code, std::string("the weights could not be packed: ") + error.what());
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string("the weights could not be packed: ") + error.what());
   } catch (const std::bad_alloc&) {
     throw Error("OUT_OF_MEMORY", "the weights could not be packed: there is not enough memory");
   }
@@ -53,16 +51,18 @@ PackedWeights::PackedWeights(const std::vector<const ggml_tensor*>& weights, con
 void PackedWeights::pack(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options) {
   std::vector<std::pair<const ggml_tensor*, int64_t>> chosen;
   size_t bytes = 0;
+  if (!gemm_support().available) return;
+  const int64_t least_rows = options.least_rows > 0 ? options.least_rows : gemm()->usual_least_rows();
   for (const ggml_tensor* weight : weights) {
-    if (!PackedMatrix::accepts(weight)) continue;
-    const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : options.least_rows;
+    if (!can_pack(weight)) continue;
+    const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : least_rows;
     if (least == 0) continue;
     chosen.emplace_back(weight, least);
-    bytes += PackedMatrix::bytes_for(weight);
+    bytes += gemm()->bytes_for(weight);
   }
   if (bytes > options.most_bytes) return;
   for (const auto& [weight, least] : chosen) {
-    auto packed = std::make_unique<PackedMatrix>(weight, 0, options.threads);
+    std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, 0, options.threads);
     bytes_ += packed->bytes();
     least_rows_ = least_rows_ == 0 ? least : std::min(least_rows_, least);
     claims_.push_back(std::make_unique<GemmClaim>(weight, std::move(packed), least));

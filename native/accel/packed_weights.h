@@ -12,25 +12,19 @@ namespace spct {
 
 class GemmClaim;
 
-// What multiplies packed weights on this machine, such as "oneDNN 3.5.0, bf16"; where nothing does, why.
+// What multiplies packed weights on this machine, such as "oneDNN 3.5.0, bf16" or "AVX2"; where nothing does, why.
 struct GemmSupport {
   bool available = false;
   std::string description;
 };
 GemmSupport gemm_support();
 
-// Makes the products known to ggml as a device of type "accel" that works in the CPU's memory. It takes the products of
-// packed weights, the attention of their models and nothing else, so other models of the process do not meet it.
-// Without gemm_support() there is no such device. Before the first model is loaded, as ggml's list of devices may not
-// be read while it grows.
-void register_accel_device();
-
 struct PackingOptions {
   int threads = 1;
   // Whether only those weights are packed whose products were measured to be faster, on this thread and at once. The
   // first measurement of a shape in a process holds for all later ones. Otherwise all are, for `least_rows` and more.
   bool measure = true;
-  int64_t least_rows = 8;
+  int64_t least_rows = 0;        // 0: what is usual
   size_t most_bytes = SIZE_MAX;  // nothing is packed when all copies together would take more
 };
 
@@ -38,8 +32,7 @@ struct PackingOptions {
 // with the copies; they must end first. Weights are matrices in host memory and must not change.
 class PackedWeights {
  public:
-  // Throws Error OUT_OF_MEMORY, or PACKING_FAILED where oneDNN fails for another reason. Without gemm_support() nothing
-  // is packed.
+  // Throws Error OUT_OF_MEMORY, or PACKING_FAILED for another reason. Without gemm_support() nothing is packed.
   PackedWeights(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
   ~PackedWeights();
   PackedWeights(const PackedWeights&) = delete;

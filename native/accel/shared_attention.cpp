@@ -64,7 +64,7 @@ void SharedAttention::run(const ggml_tensor* node) {
     for (int64_t at = 0; at < shape.blocks; ++at) {
       const int64_t begin = at * attention_block;
       const int64_t count = std::min(attention_block, shape.cells - begin);
-      visible_[row * shape.blocks + at] = visible_cells(entries + begin, count);
+      visible_[row * shape.blocks + at] = kernel_.visible_cells(entries + begin, count);
     }
   }
   rows_.resize(rows);
@@ -102,7 +102,7 @@ void SharedAttention::run(const ggml_tensor* node) {
       }
     }
     task.dense = dense_.data() + shape.blocks * omp_get_thread_num();
-    attend(shape, task, scratch + each * omp_get_thread_num());
+    kernel_.attend(shape, task, scratch + each * omp_get_thread_num());
   }
 }
 

@@ -86,6 +86,8 @@ ModelOptions to_model_options(const Napi::Object& options) {
   out.flash_attention =
       switch_at(options, "flashAttention", FlashAttention::automatic, FlashAttention::on, FlashAttention::off);
   out.packing = switch_at(options, "packedWeights", Packing::automatic, Packing::on, Packing::off);
+  const Napi::Value share = options.Get("sharedAttention");
+  if (!share.IsUndefined()) out.share_attention = share.ToBoolean();
   const auto check_range = [&](const char* key, int32_t value, int32_t low, int32_t high) {
     if (value >= low && value <= high) return;
     wrong(options.Get(key), "an integer from " + std::to_string(low) + " to " + std::to_string(high), key);
@@ -192,6 +194,7 @@ Napi::Object to_js(Napi::Env env, const ModelInfo& info) {
   packed.Set("bytes", static_cast<double>(info.packed_bytes));
   packed.Set("leastRows", info.packed_least_rows);
   out.Set("packedWeights", packed);
+  if (!info.shared_attention.empty()) out.Set("sharedAttention", info.shared_attention);
   out.Set("kv", "unified");
   out.Set("chatTemplate", info.has_chat_template ? Napi::String::New(env, info.chat_template) : env.Null());
   out.Set("bosToken", info.bos_token);

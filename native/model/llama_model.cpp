@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "accel/accel_device.h"
 #include "error.h"
 #include "ggml-backend.h"
 #include "ggml.h"
@@ -112,6 +113,9 @@ bool uses_gpu(int32_t gpu_layers) {
   return false;
 }
 
+// Of fewer rows llama.cpp's own attention takes no longer.
+constexpr int64_t least_rows_of_shared_attention = 2;
+
 size_t memory_bytes() {
   size_t free = 0, total = 0;
   ggml_backend_dev_memory(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), &free, &total);
@@ -133,11 +137,11 @@ const char* type_name(enum ggml_backend_dev_type type) {
   }
 }
 
-llama_flash_attn_type default_flash_attention(const llama_model* model, const ModelOptions& options, bool packed) {
+llama_flash_attn_type default_flash_attention(const llama_model* model, const ModelOptions& options, bool shared) {
   if (uses_gpu(options.gpu_layers)) return LLAMA_FLASH_ATTN_TYPE_AUTO;
   // llama.cpp's own goes row by row, which takes most of a very small model's time (docs/benchmarks.md).
-  if (is_tiny(model) && !packed) return LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  // AUTO would do without where the device of packed weights takes the attention of the CPU's layers.
+  if (is_tiny(model) && !shared) return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  // AUTO would do without where the accel device takes the attention of the CPU's layers.
   return LLAMA_FLASH_ATTN_TYPE_ENABLED;
 }
 
@@ -179,6 +183,7 @@ LlamaModel::LlamaModel(const ModelOptions& options) : updatable_(options.updatab
   sampler_ = std::make_unique<GraphSampler>(std::move(head));
   info_.threads = options.threads > 0 ? options.threads : default_threads(model_.get());
   pack(options);
+  share_attention(options);
   make_context(options);
   if (limits_.has_head && !sampler_->found_states()) {
     throw Error("UNSUPPORTED_MODEL",
@@ -214,8 +219,7 @@ void LlamaModel::pack(const ModelOptions& options) {
   PackingOptions packing;
   packing.threads = info_.threads;
   packing.measure = automatic && !tiny;
-  // Most of a very small model's time goes into attention, which the copies' device shortens for any number of rows.
-  if (tiny) packing.least_rows = 1;
+  if (tiny) packing.least_rows = 4;  // measured once, as measuring takes longer than loading
   if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
     // On a thread that ends, and its OpenMP team with it: while the teams have more threads than the machine has cores,
@@ -235,6 +239,13 @@ void LlamaModel::pack(const ModelOptions& options) {
   info_.packed_least_rows = static_cast<int32_t>(packed_->least_rows());
 }
 
+void LlamaModel::share_attention(const ModelOptions& options) {
+  const std::string support = attention_sharing_support();
+  if (!options.share_attention || support.empty() || uses_gpu(options.gpu_layers)) return;
+  sharing_.emplace(layer_matrices(model_.get()), is_tiny(model_.get()) ? 1 : least_rows_of_shared_attention);
+  info_.shared_attention = support;
+}
+
 void LlamaModel::make_context(const ModelOptions& options) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = options.context_tokens > 0 ? options.context_tokens : default_context(model_.get());
@@ -247,7 +258,7 @@ void LlamaModel::make_context(const ModelOptions& options) {
   params.no_perf = true;
   switch (options.flash_attention) {
     case FlashAttention::automatic:
-      params.flash_attn_type = default_flash_attention(model_.get(), options, info_.packed_matrices > 0);
+      params.flash_attn_type = default_flash_attention(model_.get(), options, sharing_.has_value());
       break;
     case FlashAttention::on: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED; break;
     case FlashAttention::off: params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED; break;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "accel/attention_sharing.h"
 #include "accel/packed_weights.h"
 #include "model/graph_sampler.h"
 #include "model/vocabulary.h"
@@ -29,6 +30,7 @@ struct ModelOptions {
   int32_t gpu_layers = -1;  // -1: all, when there is a GPU
   FlashAttention flash_attention = FlashAttention::automatic;
   Packing packing = Packing::automatic;  // of the weights, for products of many rows on the CPU
+  bool share_attention = true;           // of rows that see the same cells, on the CPU
   bool updatable = false;  // whether load_weights() may be called: weights lie in plain memory, as they are in the file
 };
 
@@ -43,8 +45,9 @@ struct ModelInfo {
   int32_t cache_tokens = 0;    // of all together
   int32_t trained_context = 0;
   int32_t threads = 0;
-  std::string gemm;          // what multiplies with packed weights, or why nothing does
-  int64_t packed_bytes = 0;  // of the copies
+  std::string shared_attention;  // the instruction set that computes it; empty: llama.cpp does
+  std::string gemm;              // what multiplies with packed weights, or why nothing does
+  int64_t packed_bytes = 0;      // of the copies
   int32_t packed_matrices = 0;
   int32_t packed_least_rows = 0;  // fewer rows are multiplied without the copies
 };
@@ -89,11 +92,13 @@ class LlamaModel : public Model {
  private:
   void load(const ModelOptions& options);
   void pack(const ModelOptions& options);
+  void share_attention(const ModelOptions& options);
   void make_context(const ModelOptions& options);
   void describe(const ModelOptions& options);
 
   std::unique_ptr<llama_model, LlamaDeleter> model_;
   std::unique_ptr<PackedWeights> packed_;  // of the model's tensors, for the context's graphs
+  std::optional<AttentionSharing> sharing_;
   std::unique_ptr<GraphSampler> sampler_;
   std::unique_ptr<llama_context, LlamaDeleter> context_;
   std::unique_ptr<Vocabulary> vocabulary_;

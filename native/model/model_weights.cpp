@@ -9,6 +9,10 @@ namespace spct {
 
 namespace {
 
+bool is_layer_matrix(const std::string& name, const ggml_tensor* tensor) {
+  return name.rfind("blk.", 0) == 0 && ggml_n_dims(tensor) == 2;
+}
+
 bool lies_in_host_memory(const ggml_tensor* tensor) {
   return tensor->buffer && ggml_backend_buffer_is_host(tensor->buffer) &&
          ggml_backend_buffer_get_usage(tensor->buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
@@ -23,8 +27,16 @@ std::vector<const ggml_tensor*> multiplied_weights(const llama_model* model) {
   for (const auto& [name, tensor] : tensors) tied = tied && name != output;
   std::vector<const ggml_tensor*> found;
   for (const auto& [name, tensor] : tensors) {
-    const bool multiplied = name.rfind("blk.", 0) == 0 || name == (tied ? embedding : output);
-    if (multiplied && ggml_n_dims(tensor) == 2 && lies_in_host_memory(tensor)) found.push_back(tensor);
+    const bool multiplied = is_layer_matrix(name, tensor) || name == (tied ? embedding : output);
+    if (multiplied && lies_in_host_memory(tensor)) found.push_back(tensor);
+  }
+  return found;
+}
+
+std::vector<const ggml_tensor*> layer_matrices(const llama_model* model) {
+  std::vector<const ggml_tensor*> found;
+  for (const auto& [name, tensor] : llama_internal_get_tensor_map(model)) {
+    if (is_layer_matrix(name, tensor)) found.push_back(tensor);
   }
   return found;
 }

@@ -11,4 +11,7 @@ namespace spct {
 // the file.
 std::vector<const ggml_tensor*> multiplied_weights(const llama_model* model);
 
+// The matrices of a model's layers, wherever they lie.
+std::vector<const ggml_tensor*> layer_matrices(const llama_model* model);
+
 }  // namespace spct

@@ -14,7 +14,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "accel/packed_weights.h"
+#include "accel/accel_device.h"
+#include "accel/attention_sharing.h"
 
 namespace spct {
 
@@ -38,14 +39,7 @@ inline std::vector<float> samples_mask(const AttentionSizes& sizes, int64_t pref
   return mask;
 }
 
-inline PackingOptions all_packed(int threads) {
-  PackingOptions options;
-  options.threads = threads;
-  options.measure = false;
-  return options;
-}
-
-inline ggml_backend_dev_t accel_device() { return ggml_backend_dev_by_name("oneDNN"); }
+inline ggml_backend_dev_t accel_device() { return ggml_backend_dev_by_name("spct"); }
 
 using GgmlContext = std::unique_ptr<ggml_context, decltype(&ggml_free)>;
 
@@ -136,6 +130,7 @@ class AttentionRun {
     }
   }
 
+  const ggml_tensor* node() const { return nodes_.out; }
   int splits() const { return ggml_backend_sched_get_n_splits(scheduler_.get()); }
   std::vector<float> query() const { return values(nodes_.query); }  // [rows][heads][width]
   std::vector<float> out() const { return values(nodes_.out); }      // [rows][heads][width]

@@ -4,7 +4,8 @@
 #include <random>
 #include <vector>
 
-#include "accel/packed_weights.h"
+#include "accel/attention_kernel.h"
+#include "accel/shared_attention.h"
 #include "attention_case.h"
 #include "check.h"
 
@@ -37,9 +38,20 @@ struct Result {
   int splits;
 };
 
+constexpr int64_t least_rows = 8;
+
 Result run(const AttentionCase& attention, int threads) {
   AttentionRun once(attention, threads);
   once.compute();
+  return {once.query(), once.out(), once.splits()};
+}
+
+Result run_kernel(const AttentionCase& attention, const AttentionKernel& kernel) {
+  AttentionRun once(attention, 2);
+  once.compute();
+  SharedAttention shared(kernel);
+  shared.set_threads(2);
+  shared.run(once.node());
   return {once.query(), once.out(), once.splits()};
 }
 
@@ -87,14 +99,18 @@ void is_accurate() {
     for (const auto& mask : {samples_mask(sizes, sizes.cells / 3), causal_mask(sizes), random_mask(sizes)}) {
       const AttentionCase attention(sizes, mask);
       const double plain = error(attention, run(attention, 2), mask);
-      const PackedWeights packed({attention.weight}, all_packed(2));
+      for (const AttentionKernel* kernel : available_attention_kernels()) {
+        const double ours = error(attention, run_kernel(attention, *kernel), mask);
+        CHECK(ours < 1e-5);
+        std::printf("%3d rows, %4d cells, width %3d, %2d of %d heads, %s: error %.1e, ggml's %.1e\n", (int)sizes.rows,
+                    (int)sizes.cells, (int)sizes.width, (int)sizes.heads, (int)sizes.kv_heads, kernel->name, ours,
+                    plain);
+      }
+      const AttentionSharing sharing({attention.weight}, least_rows);
       const Result result = run(attention, 2);
-      CHECK(result.splits == 3);  // product, norm, attention
-      const double ours = error(attention, result, mask);
-      CHECK(ours < 1e-5);
-      CHECK(run(attention, 1).out == result.out);
-      std::printf("%3d rows, %4d cells, width %3d, %2d of %d heads: error %.1e, ggml's %.1e\n", (int)sizes.rows,
-                  (int)sizes.cells, (int)sizes.width, (int)sizes.heads, (int)sizes.kv_heads, ours, plain);
+      CHECK(result.splits == 2);  // the attention alone is ours
+      CHECK(result.out == run_kernel(attention, *attention_kernel()).out);
+      CHECK(result.out == run(attention, 1).out);
     }
   }
 }
@@ -104,13 +120,14 @@ void not_a_number_stays() {
   const std::vector<float> mask = samples_mask(sizes, 85);
   for (const int64_t cell : {3, 250}) {  // one that many rows see, and one of a single row
     const AttentionCase attention(sizes, mask);
-    const PackedWeights packed({attention.weight}, all_packed(1));
     auto* keys = static_cast<ggml_fp16_t*>(attention.keys->data);
     keys[cell * sizes.kv_heads * sizes.width] = ggml_fp32_to_fp16(std::nanf(""));
-    const std::vector<float> out = run(attention, 1).out;
-    for (int64_t row = 0; row < sizes.rows; ++row) {
-      const bool sees = mask[row * sizes.cells + cell] == 0;
-      CHECK(std::isnan(out[row * sizes.heads * sizes.width]) == sees);
+    for (const AttentionKernel* kernel : available_attention_kernels()) {
+      const std::vector<float> out = run_kernel(attention, *kernel).out;
+      for (int64_t row = 0; row < sizes.rows; ++row) {
+        const bool sees = mask[row * sizes.cells + cell] == 0;
+        CHECK(std::isnan(out[row * sizes.heads * sizes.width]) == sees);
+      }
     }
   }
 }
@@ -120,8 +137,8 @@ void takes_only_what_it_can() {
   const AttentionCase given(sizes, samples_mask(sizes, 85)), small(few, samples_mask(few, 85));
   const AttentionNodes nodes(given), small_nodes(small);
   const auto takes = [](const ggml_tensor* node) { return ggml_backend_dev_supports_op(accel_device(), node); };
-  CHECK(!takes(nodes.out));  // the weight is not packed
-  const PackedWeights packed({given.weight, small.weight}, all_packed(1));
+  CHECK(!takes(nodes.out));  // another model's
+  const AttentionSharing sharing({given.weight, small.weight}, least_rows);
   CHECK(takes(nodes.out));
   CHECK(!takes(small_nodes.out));
   ggml_context* graph = nodes.context.get();
@@ -139,7 +156,7 @@ void takes_only_what_it_can() {
 }  // namespace
 
 int main() {
-  if (!gemm_support().available) return 77;
+  if (attention_sharing_support().empty()) return 77;
   register_accel_device();
   is_accurate();
   not_a_number_stays();

@@ -1,0 +1,77 @@
+// Compiled for AVX-512 F, BW, DQ and VL, called only where the processor has them.
+#include <immintrin.h>
+
+#include "accel/attention_kernel_simd.h"
+
+namespace spct {
+namespace {
+
+struct Avx512 {
+  static constexpr int64_t width = 16;
+  static constexpr int most_vectors = 4;
+  static constexpr int rows_at_once(int vectors) { return vectors < 4 ? 8 : 4; }
+  using Floats = __m512;
+  using Mask = __mmask16;
+
+  static Floats load(const float* from) { return _mm512_loadu_ps(from); }
+  // Compilers would rather load it again for each use, and run out of loads.
+  static Floats load_kept(const float* from) {
+    Floats a = load(from);
+    __asm__("" : "+v"(a));
+    return a;
+  }
+  static void prefetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T0); }
+  static void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
+  static Floats load_half(const char* from) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  static Floats set(float value) { return _mm512_set1_ps(value); }
+  static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  static Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+  static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static Floats divide(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+  static Floats minimum(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+  static Floats maximum(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  static Floats fused(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  static Floats fused_negative(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
+  static Floats round(Floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static Floats times_power_of_two(Floats a, Floats power) { return _mm512_scalef_ps(a, power); }
+  static float reduce_sum(Floats a) { return _mm512_reduce_add_ps(a); }
+  static float reduce_maximum(Floats a) { return _mm512_reduce_max_ps(a); }
+  static float first(Floats a) { return _mm512_cvtss_f32(a); }
+  static Floats select(Mask mask, Floats clear, Floats set) { return _mm512_mask_blend_ps(mask, clear, set); }
+  static Mask equal(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+  static bool differs(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ) != 0; }
+  static Mask first_lanes(int64_t count) { return static_cast<Mask>((1u << count) - 1); }
+
+  class LaneBits {
+   public:
+    explicit LaneBits(const uint64_t* bits) : low_(_mm512_loadu_si512(bits)), high_(_mm512_loadu_si512(bits + 8)) {}
+    bool all() const { return _mm512_reduce_and_epi64(_mm512_and_si512(low_, high_)) == -1; }
+    Mask of(int64_t cell) const {
+      const __m512i bit = _mm512_set1_epi64(static_cast<int64_t>(uint64_t{1} << cell));
+      return static_cast<Mask>(_mm512_test_epi64_mask(low_, bit) | _mm512_test_epi64_mask(high_, bit) << 8);
+    }
+
+   private:
+    __m512i low_, high_;
+  };
+
+  static uint64_t visible_cells(const uint16_t* mask, int64_t count) {
+    constexpr int64_t at_once = 32;
+    const __m512i hidden = _mm512_set1_epi16(static_cast<int16_t>(attention_hidden));
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < count; i += at_once) {
+      const __mmask32 there = count - i < at_once ? (__mmask32{1} << (count - i)) - 1 : ~__mmask32{0};
+      const __m512i entries = _mm512_maskz_loadu_epi16(there, mask + i);
+      bits |= uint64_t{_mm512_mask_cmpneq_epi16_mask(there, entries, hidden)} << i;
+    }
+    return bits;
+  }
+};
+
+}  // namespace
+
+extern const AttentionKernel attention_kernel_avx512 = AttentionLoops<Avx512>::table("AVX-512");
+
+}  // namespace spct
