@@ -10,8 +10,11 @@ import { pure, roundUp } from "./setting.mjs";
 
 const base = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k: 8, maxTokens: 32 };
 
-/** With more queries than these llama-server would take most of the run. */
-const mostQueriesOfPeer = 16;
+/** With more than these llama-server would take most of the run. */
+const mostOfPeer = { queries: 4, promptTokens: 5000 };
+
+/** What is longer than this needs no round that warms up. */
+const longEnough = { queries: 16, promptTokens: 3000 };
 
 /** Measured workloads, by what grows. Many queries have short answers, so that 256 of them take minutes. A prompt has about 720
  * tokens of template around its words. */
@@ -53,8 +56,9 @@ async function measurePoint(setting, workload, queries, limits) {
     maxSequences: Math.max(64, Math.min(256, k + 2 * orderings)),
     packedWeights: setting.packings.at(-1).packedWeights,
   });
+  const exceeds = (limit) => queries > limit.queries || longest > limit.promptTokens;
   const server =
-    queries <= mostQueriesOfPeer &&
+    !exceeds(mostOfPeer) &&
     (await setting.server({
       contextTokens: contextTokens + roundUp(orderings * longest),
       parallel: Math.max(8, k),
@@ -90,7 +94,8 @@ async function measurePoint(setting, workload, queries, limits) {
     ...(server && { "llama-server n_cmpl": (seed) => askServer(many(seed), seed) }),
   };
   try {
-    const seconds = await inRounds(contenders, { ...limits(), tokens: drawn });
+    const warm = exceeds(longEnough) ? Object.keys(contenders) : [];
+    const seconds = await inRounds(contenders, { ...limits(), tokens: drawn, warm });
     const flops = judgingFlops(shapes[setting.shape], {
       prompt,
       drawn,

@@ -67,6 +67,7 @@ void Engine::run() {
   while (receive()) {
     step();
     emit();
+    if (scheduler_.idle()) forget(scheduler_.tidy());  // now, as nobody waits for it
   }
   for (Arrival& arrival : std::exchange(arrivals_, {})) {
     if (auto* request = std::get_if<GroupRequest>(&arrival)) {
@@ -137,11 +138,15 @@ void Engine::cancel_now(int64_t group) {
   scheduler_.cancel(group);
 }
 
+void Engine::forget(const Plan& plan) {
+  if (plan.clear) model_->clear();
+  for (const auto& removal : plan.removals) model_->remove(removal);
+}
+
 void Engine::step() {
   try {
     Plan plan = scheduler_.plan();
-    if (plan.clear) model_->clear();
-    for (const auto& removal : plan.removals) model_->remove(removal);
+    forget(plan);
     for (const auto& copy : plan.copies) model_->copy(copy);
     if (plan.batch.empty()) return;
     switch (decode(plan)) {

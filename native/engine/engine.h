@@ -70,6 +70,7 @@ class Engine {
   void run(Alone& alone);
   void cancel_now(int64_t group);
   void step();
+  void forget(const Plan& plan);
   DecodeStatus decode(Plan& plan);
   void emit();
 

@@ -136,19 +136,26 @@ void Scheduler::cancel(int64_t id) {
   for (Sample* sample : unfinished) finish(*sample, FinishReason::cancelled);
 }
 
-Plan Scheduler::plan() {
+Plan Scheduler::tidy() {
   Plan plan;
-  flights_.clear();
-  draw_owners_.clear();
-  head_owners_.clear();
   if (prompts_.empty() && memory_used_) {
     plan.clear = true;
     removals_.clear();
     memory_used_ = false;
   }
+  plan.removals = std::exchange(removals_, {});
+  return plan;
+}
+
+Plan Scheduler::plan() {
+  Plan plan = tidy();
+  flights_.clear();
+  draw_owners_.clear();
+  head_owners_.clear();
   if (active_.empty()) capacity_ = limits_.cells;
   admit();
-  plan.removals = std::exchange(removals_, {});
+  std::move(removals_.begin(), removals_.end(), std::back_inserter(plan.removals));
+  removals_.clear();
   plan_samples(plan);
   plan_prompts(plan);
   if (!plan.batch.empty()) {

@@ -63,6 +63,9 @@ class Scheduler {
   // Forgets the prompts that nothing uses.
   void drop_cache();
 
+  // What of the plan to come can be forgotten already: no batch, nothing to answer.
+  Plan tidy();
+
   // Samples that ended since the last call.
   std::vector<SampleResult> take_results();
 

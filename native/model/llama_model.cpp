@@ -330,11 +330,11 @@ void LlamaModel::copy(const SequenceCopy& copy) {
   llama_memory_seq_cp(llama_get_memory(context_.get()), copy.from, copy.to, 0, copy.length);
 }
 
-void LlamaModel::remove(const SequenceRemoval& removal) {
+void LlamaModel::remove(const SequenceRemoval& removal) noexcept {
   llama_memory_seq_rm(llama_get_memory(context_.get()), removal.sequence, removal.begin, -1);
 }
 
-void LlamaModel::clear() { llama_memory_clear(llama_get_memory(context_.get()), false); }
+void LlamaModel::clear() noexcept { llama_memory_clear(llama_get_memory(context_.get()), false); }
 
 DecodeStatus LlamaModel::decode(const std::vector<BatchToken>& batch, std::vector<Draw>& draws,
                                 std::vector<HeadScore>& heads) {

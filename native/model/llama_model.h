@@ -83,8 +83,8 @@ class LlamaModel : public Model {
   bool ends_generation(int32_t token) const override { return vocabulary_->ends_generation(token); }
   ModelLimits limits() const override { return limits_; }
   void copy(const SequenceCopy& copy) override;
-  void remove(const SequenceRemoval& removal) override;
-  void clear() override;
+  void remove(const SequenceRemoval& removal) noexcept override;
+  void clear() noexcept override;
   DecodeStatus decode(const std::vector<BatchToken>& batch, std::vector<Draw>& draws,
                       std::vector<HeadScore>& heads) override;
   void request_abort() override { abort_ = true; }

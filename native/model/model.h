@@ -60,8 +60,8 @@ class Model : public TokenText {
  public:
   virtual ModelLimits limits() const = 0;
   virtual void copy(const SequenceCopy& copy) = 0;
-  virtual void remove(const SequenceRemoval& removal) = 0;
-  virtual void clear() = 0;
+  virtual void remove(const SequenceRemoval& removal) noexcept = 0;
+  virtual void clear() noexcept = 0;
   // Rows are counted over the tokens with `output`, in order. Throws Error when the backend fails.
   virtual DecodeStatus decode(const std::vector<BatchToken>& batch, std::vector<Draw>& draws,
                               std::vector<HeadScore>& heads) = 0;

@@ -28,7 +28,7 @@ class FakeModel : public Model {
   const std::string& piece(int32_t token) const override { return pieces_[token]; }
   bool ends_generation(int32_t token) const override { return token == end_token; }
   ModelLimits limits() const override { return limits_; }
-  void clear() override { sequences_.clear(); }
+  void clear() noexcept override { sequences_.clear(); }
 
   void copy(const SequenceCopy& copy) override {
     const auto& from = sequences_[copy.from];
@@ -37,7 +37,7 @@ class FakeModel : public Model {
     sequences_[copy.to].assign(from.begin(), from.begin() + copy.length);
   }
 
-  void remove(const SequenceRemoval& removal) override {
+  void remove(const SequenceRemoval& removal) noexcept override {
     auto& tokens = sequences_[removal.sequence];
     tokens.resize(std::min(tokens.size(), static_cast<size_t>(removal.begin)));
   }

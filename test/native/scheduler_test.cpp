@@ -329,6 +329,29 @@ static void a_cache_gives_way() {
   CHECK(scheduler.stats().cells_reserved <= 100);
 }
 
+static void what_can_be_forgotten_does_not_wait() {
+  auto all = limits(1024, 8, 64);
+  for (const int32_t cached : {0, 100}) {
+    all.prefix_cache_tokens = cached;
+    FakeModel model(all, scripted_next);
+    Scheduler scheduler(all, model);
+    for (int64_t id = 0; id < 3; ++id) {
+      const auto group = request(id, {range(static_cast<int32_t>(1 + 11 * id), 60)}, 3, 10);
+      scheduler.add(group);
+      for (const auto& result : run(scheduler, model)) {
+        const auto& seed = group.samples[static_cast<size_t>(result.sample)].seed;
+        CHECK(result.tokens == expected_tokens(group.prompts[0], seed, group.max_tokens));
+      }
+      const Plan left = scheduler.tidy();
+      CHECK(left.batch.empty() && left.clear == (cached == 0) && left.removals.empty() == (cached == 0));
+      if (left.clear) model.clear();
+      for (const auto& removal : left.removals) model.remove(removal);
+      const Plan nothing = scheduler.plan();
+      CHECK(!nothing.clear && nothing.removals.empty() && nothing.batch.empty());
+    }
+  }
+}
+
 static void stops_at_the_pattern() {
   const auto all = limits(1024, 16, 64);
   const std::string script = "so \\boxed{8, 5} and more";
@@ -517,6 +540,7 @@ int main() {
   a_head_alone_rates_the_end_of_the_prompt();
   a_cache_keeps_prompts_between_calls();
   a_cache_gives_way();
+  what_can_be_forgotten_does_not_wait();
   stops_at_the_pattern();
   cancels_running_and_waiting_samples();
   a_full_cache_preempts_the_youngest_sample();
