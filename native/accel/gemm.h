@@ -45,7 +45,7 @@ class Gemm {
  public:
   virtual ~Gemm() = default;
 
-  virtual std::string description() const = 0;  // such as "AVX2, bf16"
+  virtual std::string description() const = 0;  // such as "AVX2"
   // Products of fewer rows are seldom faster than ggml's, on the CPUs that were measured.
   virtual int64_t usual_least_rows() const = 0;
   // What a copy of a whole weight would take.

@@ -3,7 +3,6 @@
 #include <ggml.h>
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <vector>
 

@@ -154,7 +154,7 @@ describe("spct train meta", () => {
           },
           (completion) => values.push(completion.meta),
         );
-        expect(meta).toBeCloseTo(values[0]!, 3);
+        expect(meta).toBeCloseTo(values[0]!, 4);
       }
       await reader.close();
     }
