@@ -1,38 +1,24 @@
 // Compiled for AVX2, FMA and F16C, called only where the processor has them.
-#include <immintrin.h>
-
 #include "accel/attention_kernel_simd.h"
+#include "accel/floats_avx2.h"
 
 namespace spct {
 namespace {
 
-struct Avx2 {
-  static constexpr int64_t width = 8;
+struct Avx2 : Avx2Floats {
   static constexpr int most_vectors = 2;
   static constexpr int rows_at_once(int vectors) { return vectors == 1 ? 8 : 6; }
-  using Floats = __m256;
   using Mask = __m256;  // the sign bits
 
-  static Floats load(const float* from) { return _mm256_loadu_ps(from); }
-  // Compilers would rather load it again for each use, and run out of loads.
-  static Floats load_kept(const float* from) {
-    Floats a = load(from);
-    __asm__("" : "+x"(a));
-    return a;
-  }
-  static void prefetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T0); }
-  static void store(float* to, Floats a) { _mm256_storeu_ps(to, a); }
   static Floats load_half(const char* from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
-  static Floats set(float value) { return _mm256_set1_ps(value); }
   static Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
   static Floats subtract(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
   static Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
   static Floats divide(Floats a, Floats b) { return _mm256_div_ps(a, b); }
   static Floats minimum(Floats a, Floats b) { return _mm256_min_ps(a, b); }
   static Floats maximum(Floats a, Floats b) { return _mm256_max_ps(a, b); }
-  static Floats fused(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
   static Floats fused_negative(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); }
   static Floats round(Floats a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 

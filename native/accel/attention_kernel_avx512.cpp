@@ -1,38 +1,24 @@
 // Compiled for AVX-512 F, BW, DQ and VL, called only where the processor has them.
-#include <immintrin.h>
-
 #include "accel/attention_kernel_simd.h"
+#include "accel/floats_avx512.h"
 
 namespace spct {
 namespace {
 
-struct Avx512 {
-  static constexpr int64_t width = 16;
+struct Avx512 : Avx512Floats {
   static constexpr int most_vectors = 4;
   static constexpr int rows_at_once(int vectors) { return vectors < 4 ? 8 : 4; }
-  using Floats = __m512;
   using Mask = __mmask16;
 
-  static Floats load(const float* from) { return _mm512_loadu_ps(from); }
-  // Compilers would rather load it again for each use, and run out of loads.
-  static Floats load_kept(const float* from) {
-    Floats a = load(from);
-    __asm__("" : "+v"(a));
-    return a;
-  }
-  static void prefetch(const void* from) { _mm_prefetch(static_cast<const char*>(from), _MM_HINT_T0); }
-  static void store(float* to, Floats a) { _mm512_storeu_ps(to, a); }
   static Floats load_half(const char* from) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
-  static Floats set(float value) { return _mm512_set1_ps(value); }
   static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
   static Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
   static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
   static Floats divide(Floats a, Floats b) { return _mm512_div_ps(a, b); }
   static Floats minimum(Floats a, Floats b) { return _mm512_min_ps(a, b); }
   static Floats maximum(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-  static Floats fused(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   static Floats fused_negative(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
   static Floats round(Floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   static Floats times_power_of_two(Floats a, Floats power) { return _mm512_scalef_ps(a, power); }

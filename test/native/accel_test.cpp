@@ -7,13 +7,13 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "accel/accel_device.h"
 #include "accel/packed_weights.h"
 #include "check.h"
 #include "error.h"
+#include "noise.h"
 
 using namespace spct;
 
@@ -25,14 +25,6 @@ using Buffer = std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffe
 using Scheduler = std::unique_ptr<ggml_backend_sched, decltype(&ggml_backend_sched_free)>;
 
 Context new_context() { return {ggml_init({size_t{1} << 20, nullptr, /*no_alloc=*/true}), ggml_free}; }
-
-std::vector<float> noise(int64_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 // A weight [rows, columns] of noise in host memory, as llama.cpp has it.
 struct Weight {

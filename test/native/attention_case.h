@@ -10,12 +10,12 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
 #include "accel/accel_device.h"
 #include "accel/attention_sharing.h"
+#include "noise.h"
 
 namespace spct {
 
@@ -72,10 +72,7 @@ class AttentionCase {
   using Buffer = std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)>;
 
   static void fill(ggml_tensor* tensor, uint32_t seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<float> normal;
-    std::vector<float> floats(ggml_nelements(tensor));
-    for (float& value : floats) value = normal(random);
+    const std::vector<float> floats = noise(ggml_nelements(tensor), seed);
     if (tensor->type == GGML_TYPE_F32) return ggml_backend_tensor_set(tensor, floats.data(), 0, ggml_nbytes(tensor));
     ggml_fp32_to_fp16_row(floats.data(), static_cast<ggml_fp16_t*>(tensor->data), ggml_nelements(tensor));
   }

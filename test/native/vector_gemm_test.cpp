@@ -6,24 +6,16 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include "accel/gemm_kernel.h"
 #include "accel/weight_rows.h"
 #include "check.h"
+#include "noise.h"
 
 using namespace spct;
 
 namespace {
-
-std::vector<float> noise(int64_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 // A matrix of noise with its memory.
 struct Weight {
