@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { randomModel } from "../dist/bench/random_model.js";
 import { chatTemplates, shapes } from "../dist/bench/shapes.js";
-import { makeQuery, promptTokens, turnedOrders } from "../dist/bench/workload.js";
+import { makeQuery, promptPieces, turnedOrders } from "../dist/bench/workload.js";
 import { loadAddon } from "../dist/native.js";
 import { LlamaServer } from "./contenders/llama_server.mjs";
 import { NodeLlamaCpp } from "./contenders/node_llama_cpp.mjs";
@@ -37,8 +37,9 @@ export class Setting {
     return { query, orders, prompts: await this.prompts(query, orders), k, maxTokens, seed, sampling };
   }
 
-  prompts(query, orders) {
-    return promptTokens(this.#vocabulary, chatTemplates[shapes[this.shape].architecture], query, orders);
+  async prompts(query, orders) {
+    const pieces = await promptPieces(chatTemplates[shapes[this.shape].architecture], query, orders);
+    return Promise.all(pieces.map((prompt) => this.#vocabulary.tokenize(prompt)));
   }
 
   /** The ways in which spct multiplies on this machine: with llama.cpp's kernels, and with packed weights where it can. */

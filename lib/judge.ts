@@ -160,7 +160,7 @@ async function collect(
 ): Promise<Drawn> {
   const thrown = new AbortController();
   let problem: { error: unknown } | undefined;
-  const signals = signal === undefined ? [thrown.signal] : [signal, thrown.signal];
+  const stop = signal === undefined ? thrown.signal : AbortSignal.any([signal, thrown.signal]);
   const guarded = (completion: Completion) => {
     try {
       onCompletion(completion);
@@ -170,7 +170,7 @@ async function collect(
     }
   };
   try {
-    const drawn = await drawInWaves(engine, request, waves, guarded, AbortSignal.any(signals));
+    const drawn = await drawInWaves(engine, request, waves, guarded, stop);
     if (problem === undefined) return drawn;
   } catch (error) {
     if (problem === undefined) throw SpctError.from(error, "ENGINE_FAILURE");

@@ -55,7 +55,8 @@ export interface NativeEngineOptions {
 
 export interface NativeEngine {
   readonly info: NativeEngineInfo;
-  tokenize(pieces: readonly NativePiece[]): Promise<Int32Array>;
+  /** Of each prompt. What prompts of one call share is tokenized once. */
+  tokenize(prompts: readonly (readonly NativePiece[])[]): Promise<Int32Array[]>;
   /** Of text that goes on where other tokens end. */
   tokenizeContinued(pieces: readonly NativePiece[]): Promise<Int32Array>;
   text(tokens: Int32Array): string;

@@ -1,6 +1,5 @@
 import { SpctError } from "../errors.js";
-import type { NativeVocabulary } from "../native.js";
-import { ChatTemplate } from "../prompt/chat.js";
+import { ChatTemplate, type Piece } from "../prompt/chat.js";
 import { rewardPrompt } from "../prompt/reward.js";
 import { loadTemplate } from "../templates.js";
 import { Random } from "../train/random.js";
@@ -49,19 +48,16 @@ export function turnedOrders({ responses, orderings }: Workload): number[][] {
   );
 }
 
-/** The prompts of a query as Grm makes them, in tokens: other programs can be given exactly the same. */
-export async function promptTokens(
-  vocabulary: Pick<NativeVocabulary, "tokenize">,
+/** The prompts of a query as Grm makes them, as pieces: in tokens, other programs can be given exactly the same. */
+export async function promptPieces(
   chatTemplate: string,
   query: Query,
   orders: readonly number[][],
-): Promise<Int32Array[]> {
+): Promise<Piece[][]> {
   const template = await loadTemplate("default");
   const chat = new ChatTemplate(chatTemplate);
-  return Promise.all(
-    orders.map((order) => {
-      const content = rewardPrompt(template, query, order, "scores");
-      return vocabulary.tokenize(chat.render([{ role: "user", content }], { bosToken: "", eosToken: "" }));
-    }),
-  );
+  return orders.map((order) => {
+    const content = rewardPrompt(template, query, order, "scores");
+    return chat.render([{ role: "user", content }], { bosToken: "", eosToken: "" });
+  });
 }

@@ -4,7 +4,7 @@ import { type GroupTimes, timeGroup } from "../bench/group.js";
 import { randomModel } from "../bench/random_model.js";
 import { type ShapeName, shapeNames, type WeightType, weightTypes } from "../bench/shapes.js";
 import { type Spread, spreadOf } from "../bench/spread.js";
-import { makeQuery, promptTokens, turnedOrders, type Workload } from "../bench/workload.js";
+import { makeQuery, promptPieces, turnedOrders, type Workload } from "../bench/workload.js";
 import { SpctError } from "../errors.js";
 import { loadAddon, type NativeEngine, type NativePackedWeights } from "../native.js";
 import {
@@ -207,7 +207,8 @@ async function timeOnce(
 ): Promise<GroupTimes> {
   const { chatTemplate } = engine.info;
   if (chatTemplate === null) throw new SpctError("NO_CHAT_TEMPLATE", "The model has no chat template");
-  const prompts = await promptTokens(engine, chatTemplate, makeQuery(workload, seed), turnedOrders(workload));
+  const pieces = await promptPieces(chatTemplate, makeQuery(workload, seed), turnedOrders(workload));
+  const prompts = await engine.tokenize(pieces);
   return timeGroup(engine, {
     prompts,
     samples: Array.from({ length: workload.k }, (_, index) => ({

@@ -105,10 +105,8 @@ export class LocalEngine implements Engine {
   ): Promise<RequestUsage> {
     try {
       this.#check(signal);
-      const { opensAnswer, answer, maxTokens } = request;
-      const prompts = await Promise.all(
-        request.prompts.map((messages) => this.#tokenize(messages, opensAnswer, answer)),
-      );
+      const { maxTokens } = request;
+      const prompts = await this.#tokenize(request);
       this.#check(signal);
       for (const { prompt, continuation } of request.samples) {
         this.#checkLength(prompts[prompt]!.tokens.length, continuation?.length ?? maxTokens);
@@ -163,15 +161,15 @@ export class LocalEngine implements Engine {
     return this.#closing;
   }
 
-  async #tokenize(messages: Message[], generate?: boolean, answer?: Int32Array): Promise<TokenizedPrompt> {
+  async #tokenize({ prompts, opensAnswer, answer }: SampleRequest): Promise<TokenizedPrompt[]> {
     const { bosToken, eosToken } = this.#native.info;
-    const pieces = this.#chat.render(messages, {
-      ...{ bosToken, eosToken, generate },
-      variables: this.#chatVariables,
+    const options = { bosToken, eosToken, generate: opensAnswer, variables: this.#chatVariables };
+    const pieces = prompts.map((messages) => this.#chat.render(messages, options));
+    const tokenized = await this.#native.tokenize(pieces);
+    return tokenized.map((tokens, prompt) => {
+      if (answer !== undefined) return { tokens: Int32Array.from([...tokens, ...answer]), prefix: "" };
+      return { tokens, prefix: opensThought(pieces[prompt]!) ? "<think>" : "" };
     });
-    const tokens = await this.#native.tokenize(pieces);
-    if (answer !== undefined) return { tokens: Int32Array.from([...tokens, ...answer]), prefix: "" };
-    return { tokens, prefix: opensThought(pieces) ? "<think>" : "" };
   }
 
   /** Resolves once every sample has been handed over or given up. */

@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { Template } from "@huggingface/jinja";
 import { SpctError } from "../errors.js";
 import type { Message } from "../types.js";
+import { type Layout, layOut } from "./layout.js";
 
 /** A stretch of a prompt. Special pieces come from the chat template and may hold control tokens; the others are texts that
  * must stay text. */
@@ -21,9 +21,6 @@ export interface ChatOptions {
 
 /** A fixed day for templates that print the date: the same request must make the same prompt tomorrow. */
 const dateString = "26 Jul 2024";
-
-/** A rendered conversation: text of the template, or the number of the message that stands there. */
-type Layout = (string | number)[];
 
 /**
  * Renders a GGUF's chat template into pieces. Each content is rendered as a random marker and put back afterwards, as a piece
@@ -55,22 +52,29 @@ export class ChatTemplate {
 
   #layout(roles: readonly string[], options: ChatOptions): Layout {
     const { bosToken, eosToken, generate = true, variables = {} } = options;
-    const nonce = randomBytes(16).toString("hex");
-    const marked = roles.map((role, index) => ({ role, content: `content-${nonce}-${index}-end` }));
-    let rendered: string;
-    try {
-      rendered = this.#template.render({
+    const render = (markers: string[]) =>
+      this.#template.render({
         ...variables,
-        messages: marked,
+        messages: roles.map((role, index) => ({ role, content: markers[index] })),
         add_generation_prompt: generate,
         bos_token: bosToken,
         eos_token: eosToken,
         date_string: dateString,
       });
+    let layout: Layout;
+    try {
+      layout = layOut(roles.length, render);
     } catch (error) {
       throw chatFailure(error);
     }
-    return splitAtMarkers(rendered, new RegExp(`content-${nonce}-(\\d+)-end`), roles.length);
+    const left = roles.filter((_, index) => !layout.includes(index)).length;
+    if (left > 0) {
+      throw new SpctError(
+        "BAD_TEMPLATE",
+        `The model's chat template left out ${left} of ${roles.length} messages`,
+      );
+    }
+    return layout;
   }
 }
 
@@ -78,21 +82,6 @@ export class ChatTemplate {
 export function opensThought(pieces: readonly Piece[]): boolean {
   const last = pieces.at(-1);
   return last?.special === true && last.text.trimEnd().endsWith("<think>");
-}
-
-function splitAtMarkers(rendered: string, marker: RegExp, messages: number): Layout {
-  const parts = rendered.split(marker); // text, index, text, index, …, text
-  const layout = parts
-    .map((part, position) => (position % 2 === 0 ? part : Number(part)))
-    .filter((part) => part !== "");
-  const used = new Set(layout.filter((part) => typeof part === "number"));
-  if (used.size !== messages) {
-    throw new SpctError(
-      "BAD_TEMPLATE",
-      `The model's chat template left out ${messages - used.size} of ${messages} messages`,
-    );
-  }
-  return layout;
 }
 
 function chatFailure(error: unknown): SpctError {

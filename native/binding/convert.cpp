@@ -138,7 +138,9 @@ GroupRequest to_group_request(const Napi::Object& group) {
   return out;
 }
 
-std::vector<TextPiece> to_text_pieces(const Napi::Array& pieces) {
+std::vector<TextPiece> to_text_pieces(const Napi::Value& value) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "Expected an array for pieces");
+  const auto pieces = value.As<Napi::Array>();
   std::vector<TextPiece> out;
   for (uint32_t i = 0; i < pieces.Length(); ++i) {
     const Napi::Object piece = object_at(pieces, i, "a piece");

@@ -15,7 +15,7 @@ namespace spct {
 // TypeError.
 ModelOptions to_model_options(const Napi::Object& options);
 GroupRequest to_group_request(const Napi::Object& group);
-std::vector<TextPiece> to_text_pieces(const Napi::Array& pieces);
+std::vector<TextPiece> to_text_pieces(const Napi::Value& value);
 std::vector<int32_t> to_tokens(const Napi::Value& value, const char* name);
 
 // And back.

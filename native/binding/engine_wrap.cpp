@@ -68,20 +68,33 @@ Engine& EngineWrap::open_engine(Napi::Env env) const {
   return *engine_;
 }
 
-Napi::Value EngineWrap::js_tokenize(const Napi::CallbackInfo& info) { return tokenize(info, &Vocabulary::tokenize); }
-
-Napi::Value EngineWrap::js_tokenize_continued(const Napi::CallbackInfo& info) {
-  return tokenize(info, &Vocabulary::tokenize_continued);
+Napi::Value EngineWrap::js_tokenize(const Napi::CallbackInfo& info) {
+  open_engine(info.Env());
+  if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "Expected an array for prompts");
+  const auto given = info[0].As<Napi::Array>();
+  std::vector<std::vector<TextPiece>> prompts;
+  for (uint32_t i = 0; i < given.Length(); ++i) prompts.push_back(to_text_pieces(given[i]));
+  const auto work = [engine = engine_, vocabulary = &model_->vocabulary(), prompts = std::move(prompts)] {
+    std::vector<std::vector<int32_t>> tokens;
+    for (const auto& pieces : prompts) tokens.push_back(vocabulary->tokenize(pieces));
+    return tokens;
+  };
+  const auto convert = [](Napi::Env env, const std::vector<std::vector<int32_t>>& tokens) -> Napi::Value {
+    Napi::Array out = Napi::Array::New(env, tokens.size());
+    for (uint32_t i = 0; i < tokens.size(); ++i) out[i] = to_js(env, tokens[i]);
+    return out;
+  };
+  return PromiseWorker<std::vector<std::vector<int32_t>>>::run(info.Env(), work, convert);
 }
 
-Napi::Value EngineWrap::tokenize(const Napi::CallbackInfo& info, Tokenize tokenize) const {
+Napi::Value EngineWrap::js_tokenize_continued(const Napi::CallbackInfo& info) {
   open_engine(info.Env());
-  if (!info[0].IsArray()) throw Napi::TypeError::New(info.Env(), "Expected an array for pieces");
-  auto pieces = to_text_pieces(info[0].As<Napi::Array>());
-  const auto work = [engine = engine_, vocabulary = &model_->vocabulary(), tokenize, pieces = std::move(pieces)] {
-    return (vocabulary->*tokenize)(pieces);
+  const auto work = [engine = engine_, vocabulary = &model_->vocabulary(), pieces = to_text_pieces(info[0])] {
+    return vocabulary->tokenize_continued(pieces);
   };
-  const auto convert = [](Napi::Env env, std::vector<int32_t> tokens) -> Napi::Value { return to_js(env, tokens); };
+  const auto convert = [](Napi::Env env, const std::vector<int32_t>& tokens) -> Napi::Value {
+    return to_js(env, tokens);
+  };
   return PromiseWorker<std::vector<int32_t>>::run(info.Env(), work, convert);
 }
 

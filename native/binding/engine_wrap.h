@@ -29,8 +29,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   static void js_deliver(Napi::Env env, Napi::Function, EngineWrap* self, SampleResult* result);
   using Deliver = Napi::TypedThreadSafeFunction<EngineWrap, SampleResult, js_deliver>;
 
-  Napi::Value js_tokenize(const Napi::CallbackInfo& info);
-  Napi::Value js_tokenize_continued(const Napi::CallbackInfo& info);
+  Napi::Value js_tokenize(const Napi::CallbackInfo& info);            // (prompts) => Promise<Int32Array[]>
+  Napi::Value js_tokenize_continued(const Napi::CallbackInfo& info);  // (pieces) => Promise<Int32Array>
   Napi::Value js_text(const Napi::CallbackInfo& info);
   Napi::Value js_submit(const Napi::CallbackInfo& info);
   Napi::Value js_cancel(const Napi::CallbackInfo& info);
@@ -40,8 +40,6 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   Napi::Value js_close(const Napi::CallbackInfo& info);
 
   Engine& open_engine(Napi::Env env) const;
-  using Tokenize = std::vector<int32_t> (Vocabulary::*)(const std::vector<TextPiece>&) const;
-  Napi::Value tokenize(const Napi::CallbackInfo& info, Tokenize tokenize) const;
   Napi::Value run_alone(Napi::Env env, std::function<void()> work) const;
   void deliver(Napi::Env env, const SampleResult& result);
   void finish_close();

@@ -35,7 +35,7 @@ Napi::Value VocabularyWrap::load(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value VocabularyWrap::js_tokenize(const Napi::CallbackInfo& info) {
-  auto pieces = to_text_pieces(info[0].As<Napi::Array>());
+  auto pieces = to_text_pieces(info[0]);
   const auto work = [loaded = loaded_, pieces = std::move(pieces)] { return loaded->vocabulary->tokenize(pieces); };
   const auto convert = [](Napi::Env env, std::vector<int32_t> tokens) -> Napi::Value { return to_js(env, tokens); };
   return PromiseWorker<std::vector<int32_t>>::run(info.Env(), work, convert);

@@ -68,21 +68,11 @@ size_t middle_of(std::string_view text, size_t at, size_t length) {
   return cut;
 }
 
-// The length of the text before the first space, not before `from`, that a word of letters ends at and another begins
-// behind.
-size_t end_of_word(std::string_view text, size_t from) {
-  for (size_t at = std::max<size_t>(from, 1); at + 1 < text.size(); ++at) {
-    if (text[at] == ' ' && is_letter(text[at - 1]) && is_letter(text[at + 1])) return at;
-  }
-  return text.size();
-}
+bool is_visible(unsigned char byte) { return byte > ' ' && byte < 0x7F; }
 
-size_t first_word(std::string_view text) { return end_of_word(text, 0); }
-
-// With the first word of the next line.
-size_t first_line(std::string_view text) {
-  const size_t line_feed = text.find('\n');
-  return line_feed == std::string_view::npos ? text.size() : end_of_word(text, line_feed);
+// The byte before `at` and the byte there, as one number.
+size_t pair_of(std::string_view text, size_t at) {
+  return static_cast<size_t>(static_cast<unsigned char>(text[at - 1])) << 8 | static_cast<unsigned char>(text[at]);
 }
 
 bool is_white_space(std::string_view text) {
@@ -102,21 +92,16 @@ Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab), memory_(rememb
     ends_.push_back(llama_vocab_is_eog(vocab, token));
     forbidden_.push_back(control || (user_defined && !is_white_space(render(vocab, token, true))));
   }
-  words_are_apart_ = llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_BPE && !joins_words();
-}
-
-// Whether a token may hold the end of a word and the space before the next one.
-bool Vocabulary::joins_words() const {
-  for (int32_t token = 0; token < size(); ++token) {
-    const std::string text = pieces_[token].empty() ? name(token) : pieces_[token];
-    for (size_t at = 1; at < text.size(); ++at) {
-      if (text[at] == ' ' && is_letter(text[at - 1])) return true;
-    }
-    if (llama_vocab_get_attr(vocab_, token) & LLAMA_TOKEN_ATTR_LSTRIP) return true;
+  bool strips = false;
+  for (int32_t token = 0; token < size; ++token) {
+    const std::string text = spelling(token);
+    for (size_t at = 1; at < text.size(); ++at) joined_.set(pair_of(text, at));
+    strips |= (llama_vocab_get_attr(vocab, token) & LLAMA_TOKEN_ATTR_LSTRIP) != 0;
   }
-  return false;
+  has_apart_texts_ = llama_vocab_type(vocab) == LLAMA_VOCAB_TYPE_BPE && !strips;
 }
 
+std::string Vocabulary::spelling(int32_t token) const { return pieces_[token].empty() ? name(token) : pieces_[token]; }
 std::string Vocabulary::name(int32_t token) const { return render(vocab_, token, true); }
 int32_t Vocabulary::beginning() const { return llama_vocab_bos(vocab_); }
 int32_t Vocabulary::end() const {
@@ -158,31 +143,60 @@ std::vector<int32_t> Vocabulary::tokenize_continued(const std::vector<TextPiece>
   return tokens;
 }
 
-// In byte-pair encoding nothing crosses the space between two words unless a token does: pre-tokenizers begin a new
-// piece there without looking further, and merges make tokens. So the words of a text have the tokens that they have
-// alone. Lines save the looking up of their words: prompts repeat their instructions, and orderings their responses.
+// Tokens are remembered of lines, and of the words of new lines: prompts repeat their instructions, orderings their
+// responses, and texts their words.
 void Vocabulary::append_text(std::string_view text, std::vector<int32_t>& out) const {
-  const auto runs = [this](const std::string& word) { return tokenize_runs(word); };
-  const auto words = [&](const std::string& line) {
+  const auto runs = [this](std::string_view word) { return tokenize_runs(word); };
+  const auto words = [&](std::string_view line) {
     std::vector<int32_t> tokens;
-    append_remembered(line, first_word, runs, tokens);
+    append_remembered(line, &Vocabulary::first_word, runs, tokens);
     return tokens;
   };
-  if (words_are_apart_) {
-    append_remembered(text, first_line, words, out);
+  if (has_apart_texts_) {
+    append_remembered(text, &Vocabulary::first_line, words, out);
   } else {
     const auto tokens = tokenize_runs(text);
     out.insert(out.end(), tokens.begin(), tokens.end());
   }
 }
 
-void Vocabulary::append_remembered(std::string_view text, size_t (*first)(std::string_view),
+void Vocabulary::append_remembered(std::string_view text, size_t (Vocabulary::*first)(std::string_view) const,
                                    const TokenMemory::Tokenize& tokenize, std::vector<int32_t>& out) const {
   while (!text.empty()) {
-    const size_t length = first(text);
-    memory_.append(std::string(text.substr(0, length)), tokenize, out);
+    const size_t length = (this->*first)(text);
+    memory_.append(text.substr(0, length), tokenize, out);
     text.remove_prefix(length);
   }
+}
+
+size_t Vocabulary::first_word(std::string_view text) const {
+  for (size_t at = 1; at < text.size(); ++at) {
+    if (is_apart(text, at)) return at;
+  }
+  return text.size();
+}
+
+// As far as the next line, or where that cannot be told, the first word of it.
+size_t Vocabulary::first_line(std::string_view text) const {
+  const size_t line_feed = text.find('\n');
+  if (line_feed == std::string_view::npos) return text.size();
+  for (size_t at = line_feed + 1; at < text.size(); ++at) {
+    if (is_apart(text, at)) return at;
+  }
+  return text.size();
+}
+
+// Whether the text before `at` and the text from there have the tokens that they have alone. In byte-pair encoding
+// nothing crosses a place where pre-tokenizers begin a new piece without looking further: the space before a word, the
+// mark behind a word, the line behind one line feed. Nor do merges, which make tokens, where no token has the two
+// bytes.
+bool Vocabulary::is_apart(std::string_view text, size_t at) const {
+  const auto byte = [&](size_t place) { return static_cast<unsigned char>(text[place]); };
+  const unsigned char before = byte(at - 1), here = byte(at);
+  if (before >= 0x80 || here >= 0x80 || joined_.test(pair_of(text, at))) return false;
+  if (here == ' ') return is_visible(before) && at + 1 < text.size() && is_letter(byte(at + 1));
+  if (before == '\n') return at > 1 && is_visible(byte(at - 2)) && is_visible(here);
+  return is_letter(before) && std::string_view(".,:;!?").find(text[at]) != std::string_view::npos;
 }
 
 std::vector<int32_t> Vocabulary::tokenize_runs(std::string_view text) const {

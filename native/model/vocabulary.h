@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,11 +46,14 @@ class Vocabulary : public TokenText {
   int32_t end() const;
 
  private:
-  bool joins_words() const;
   std::vector<int32_t> call(std::string_view text, bool special) const;
   void append_text(std::string_view text, std::vector<int32_t>& out) const;
-  void append_remembered(std::string_view text, size_t (*first)(std::string_view),
+  std::string spelling(int32_t token) const;
+  void append_remembered(std::string_view text, size_t (Vocabulary::*first)(std::string_view) const,
                          const TokenMemory::Tokenize& tokenize, std::vector<int32_t>& out) const;
+  size_t first_word(std::string_view text) const;
+  size_t first_line(std::string_view text) const;
+  bool is_apart(std::string_view text, size_t at) const;
   std::vector<int32_t> tokenize_runs(std::string_view text) const;
   void append_run(std::string_view run, std::vector<int32_t>& out) const;
   std::vector<int32_t> exact(std::string_view text, std::vector<int32_t> plain) const;
@@ -57,7 +61,8 @@ class Vocabulary : public TokenText {
   const llama_vocab* vocab_;
   std::vector<std::string> pieces_;
   std::vector<bool> ends_, forbidden_;
-  bool words_are_apart_ = false;
+  std::bitset<1 << 16> joined_;  // pairs of bytes that a token has next to each other
+  bool has_apart_texts_ = false;
   mutable TokenMemory memory_;
 };
 

@@ -71,7 +71,7 @@ describe("judging with a tiny model", () => {
       { text: `Query:\n${query.query}\nResponse 1:\n${first}\nResponse 2:\n${second}\n`, special: false },
       { text: "<|end|><|assistant|>", special: true },
     ]);
-    const [left, right] = await Promise.all(orders.map((pieces) => engine.tokenize(pieces)));
+    const [left, right] = await engine.tokenize(orders);
     await engine.close();
     const shared = left!.findIndex((token, position) => token !== right![position]);
     expect(usage.promptTokens).toBe(16 * (left!.length + right!.length));

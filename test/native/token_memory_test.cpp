@@ -11,9 +11,9 @@ using namespace spct;
 
 namespace {
 
-TokenMemory::Tokens lengths(const std::string& text) { return {static_cast<int32_t>(text.size()), 7}; }
+TokenMemory::Tokens lengths(std::string_view text) { return {static_cast<int32_t>(text.size()), 7}; }
 
-TokenMemory::Tokens must_be_remembered(const std::string& text) { throw std::runtime_error(text); }
+TokenMemory::Tokens must_be_remembered(std::string_view text) { throw std::runtime_error(std::string(text)); }
 
 TokenMemory::Tokens recall(TokenMemory& memory, const std::string& text,
                            const TokenMemory::Tokenize& tokenize = lengths) {
