@@ -94,8 +94,8 @@ async function measurePoint(setting, workload, queries, limits) {
     ...(server && { "llama-server n_cmpl": (seed) => askServer(many(seed), seed) }),
   };
   try {
-    const warm = exceeds(longEnough) ? Object.keys(contenders) : [];
-    const seconds = await inRounds(contenders, { ...limits(), tokens: drawn, warm });
+    const slow = exceeds(longEnough) ? Object.keys(contenders) : [];
+    const seconds = await inRounds(contenders, { ...limits(), tokens: drawn, slow });
     const flops = judgingFlops(shapes[setting.shape], {
       prompt,
       drawn,

@@ -29,7 +29,7 @@ export async function judgingCases(setting, workload, limits) {
         server.judge({ ...(await setting.work(workload, seed, topK40)), form: "requests" }),
       node: async (seed) => node.judge(await setting.work(workload, seed, topK40)),
     },
-    { ...limits, tokens: k * maxTokens, warm: ["requests", "node"] }, // slow, and loaded long before
+    { ...limits, tokens: k * maxTokens, slow: ["requests", "node"] },
   );
   setting.stop();
   return packings.flatMap(({ spct, suffix }) => {
@@ -48,8 +48,9 @@ export async function judgingCases(setting, workload, limits) {
   });
 }
 
-/** Ratio by rounds, and the seconds of both. */
-export function compared(theirs, ours) {
+/** Ratio by rounds, and the seconds of both. Theirs may be of the first rounds only. */
+export function compared(theirs, allOfOurs) {
+  const ours = allOfOurs.slice(0, theirs.length);
   const { median: ratio, spread, n } = ratioOf(theirs, ours);
   return { ratio, n, spread, seconds: { spct: spreadOf(ours), peer: spreadOf(theirs) } };
 }

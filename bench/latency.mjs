@@ -3,6 +3,7 @@ import { spreadOf } from "../dist/bench/spread.js";
 import { makeQuery, turnedOrders } from "../dist/bench/workload.js";
 import { pure, roundUp } from "./setting.mjs";
 
+const loadRounds = 5;
 const warmups = 20; // JavaScript is compiled, and the words of the texts are known
 
 /** Calls one after the other on an idle engine that keeps its instructions, then batches of queries judged at the same time. */
@@ -25,7 +26,7 @@ export async function latencyCases(setting, workload, { rounds, queries }) {
 
   const delays = [];
   const orders = turnedOrders(workload);
-  for (let round = 0; round < Math.min(5, rounds); round++) {
+  for (let round = 0; round < loadRounds; round++) {
     const many = Array.from({ length: queries }, (_, index) => makeQuery(workload, 1000 * round + index));
     const options = { queries: many, orders, k, maxTokens, sampling: pure, seed: round };
     delays.push((await spct.judgeMany(options)).eventLoopMilliseconds);

@@ -124,7 +124,7 @@ try {
       await measure("judging", 5, (limit) => judgingCases(setting, pair, limit));
       await measure("decoding", 1, (limit) => decodingCases(setting, pair, machine, limit));
       const policies = quick ? waitingPolicies.slice(0, 1) : waitingPolicies;
-      await measure("busy-core", 1, (limit) =>
+      await measure("busy-core", 0.5, (limit) =>
         busyCoreCases(setting, { ...pair, maxTokens: 12 }, limit, policies),
       );
     }
@@ -136,7 +136,7 @@ try {
   }
   if (chosen("latency")) {
     say("latency");
-    const call = { ...pair, k: 8, maxTokens: 16 };
+    const call = { ...pair, k: 8, maxTokens: 8 };
     cases.push(...(await latencyCases(setting, call, { rounds: quick ? 30 : 100, queries: 8 })));
   }
   if (chosen("growth")) {
