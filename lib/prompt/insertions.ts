@@ -3,18 +3,14 @@ import type { Template } from "@huggingface/jinja";
 /** A node of a parsed template; its fields depend on its type. */
 type Node = { type: string } & Record<string, unknown>;
 
-/** What names stand for at a place of a template. */
+/** What stands for a text at a place of a template, and what for a message with one. */
 interface Scope {
   texts: readonly string[];
   messages: readonly string[];
-  lists: readonly string[];
 }
 
-const whole: Scope = {
-  texts: ["query", "reference", "principles"],
-  messages: [],
-  lists: ["responses", "conversation"],
-};
+const whole: Scope = { texts: ["query", "reference", "principles"], messages: [] };
+const lists = ["responses", "conversation"];
 const places = ["index", "index0", "revindex", "revindex0", "first", "last", "length"];
 
 /**
@@ -43,15 +39,14 @@ function insertsInto(body: Node[], scope: Scope): boolean {
 }
 
 function goesThrough({ loopvar, iterable, body }: Node, scope: Scope): boolean {
-  if (isNamed(loopvar, ["loop"])) return false;
+  const { type, value } = loopvar as Node;
+  if (type !== "Identifier" || value === "loop") return false;
+  const name = value as string;
   const inside = body as Node[];
-  const name = (loopvar as Node).value as string;
-  if (isNamed(iterable, ["responses"])) {
-    return isNamed(loopvar) && insertsInto(inside, { ...scope, texts: [...scope.texts, name] });
-  }
-  if (isNamed(iterable, ["conversation"])) {
-    return isNamed(loopvar) && insertsInto(inside, { ...scope, messages: [...scope.messages, name] });
-  }
+  const { texts, messages } = scope;
+  if (isNamed(iterable, ["responses"])) return insertsInto(inside, { texts: [...texts, name], messages });
+  if (isNamed(iterable, ["conversation"]))
+    return insertsInto(inside, { texts, messages: [...messages, name] });
   return !reads(iterable, scope) && insertsInto(inside, scope);
 }
 
@@ -66,13 +61,14 @@ function reads(node: unknown, scope: Scope): boolean {
   if (Array.isArray(node)) return node.some((one) => reads(one, scope));
   if (typeof node !== "object" || node === null) return false;
   if (isMember(node, scope.messages, ["role"]) || isMember(node, ["loop"], places)) return false;
-  const { texts, messages, lists } = scope;
-  return isNamed(node, [...texts, ...messages, ...lists, "loop"]) || reads(Object.values(node), scope);
+  return (
+    isNamed(node, [...scope.texts, ...scope.messages, ...lists, "loop"]) || reads(Object.values(node), scope)
+  );
 }
 
-function isNamed(node: unknown, names?: readonly string[]): boolean {
+function isNamed(node: unknown, names: readonly string[]): boolean {
   const { type, value } = node as Node;
-  return type === "Identifier" && (names === undefined || names.includes(value as string));
+  return type === "Identifier" && names.includes(value as string);
 }
 
 function isMember(node: unknown, names: readonly string[], properties: readonly string[]): boolean {
