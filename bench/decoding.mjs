@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { leastSeconds, stepCost } from "../dist/bench/cost.js";
 import { shapes } from "../dist/bench/shapes.js";
 import { spreadOf } from "../dist/bench/spread.js";
+import { loadAddon } from "../dist/native.js";
 import { batchedStep } from "./contenders/batched_bench.mjs";
 import { compared } from "./judging_peers.mjs";
 import { inRounds } from "./rounds.mjs";
@@ -64,9 +65,10 @@ export async function decodingCases(setting, workload, machine, limits) {
   return [...ways.map(beside), ...ways.flatMap(within)];
 }
 
-/** The type in which weights of a type are multiplied. */
+/** The type in which weights of a type are multiplied: oneDNN has bfloat16 for all that are quantized. */
 function multipliedType(type, packedWeights) {
-  if (packedWeights === "off") return type;
+  const keepsBytes = type === "q8_0" && loadAddon().systemInfo().gemm.description === "AVX2";
+  if (packedWeights === "off" || keepsBytes) return type;
   return ["f32", "f16"].includes(type) ? "f32" : "bf16";
 }
 

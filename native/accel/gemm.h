@@ -39,8 +39,8 @@ class PackedProduct {
 };
 
 // One way to pack matrices and to multiply with them. Copies are bfloat16 for quantized and BF16 weights, which that
-// hardly rounds any more, F32 for F16 and F32 weights. All throw Error OUT_OF_MEMORY, PACKING_FAILED, and
-// std::bad_alloc.
+// hardly rounds any more, F32 for F16 and F32 weights; Q8_0 may stay what it is. All throw Error OUT_OF_MEMORY,
+// PACKING_FAILED, and std::bad_alloc.
 class Gemm {
  public:
   virtual ~Gemm() = default;

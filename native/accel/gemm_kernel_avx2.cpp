@@ -15,8 +15,110 @@ struct Avx2 : Avx2Floats {
   }
 };
 
+// Products of int16 rows with int8 panels: pairs of k are multiplied and added as integers, twice as many at a time as
+// floats are. A block's sum is below 32 * 127 * 32767, which int32 holds.
+class Int8Loops {
+ public:
+  static void multiply(const int16_t* values, const float* scales, int64_t values_stride, int64_t rows,
+                       const void* panel, int64_t depth, float* out, int64_t out_stride, bool add) {
+    const auto* weights = static_cast<const int8_t*>(panel);
+    const int64_t parts = (rows + rows_at_once - 1) / rows_at_once;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t row = rows * part / parts, end = rows * (part + 1) / parts;
+      multiply_part<rows_at_once>({values + row * values_stride, scales + row * (values_stride / int8_block),
+                                   values_stride, weights, depth / int8_block, out + row * out_stride, out_stride, add},
+                                  end - row);
+    }
+  }
+
+  static void round(const float* row, int64_t depth, int16_t* values, float* scales) {
+    constexpr float largest = 32767.0f, negligible = 1e-30f;
+    for (int64_t block = 0; block < depth / int8_block; ++block, row += int8_block, values += int8_block) {
+      __m256i bits = _mm256_setzero_si256();  // as integers, what is not finite is the largest
+      for (int64_t k = 0; k < int8_block; k += 8) {
+        const __m256i magnitude = _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + k)),
+                                                   _mm256_set1_epi32(0x7fffffff));
+        bits = _mm256_max_epi32(bits, magnitude);
+      }
+      __m128i half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+      half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+      half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1));
+      const float most = _mm_cvtss_f32(_mm_castsi128_ps(half));
+      const bool rounds = most > negligible && most - most == 0;
+      const __m256 factor = _mm256_set1_ps(rounds ? largest / most : 0.0f);
+      for (int64_t k = 0; k < int8_block; k += 16) {
+        const __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(row + k), factor));
+        const __m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(row + k + 8), factor));
+        const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + k), both);
+      }
+      scales[block] = most - most == 0 ? most / largest : most - most;
+    }
+  }
+
+ private:
+  static constexpr int rows_at_once = 4;
+  static constexpr int64_t columns = 2 * Avx2::width;
+  static constexpr int64_t block_bytes = columns * int8_block + columns * int64_t{sizeof(float)};
+
+  struct Part {
+    const int16_t* values;
+    const float* scales;
+    int64_t values_stride;
+    const int8_t* weights;
+    int64_t blocks;
+    float* out;
+    int64_t out_stride;
+    bool add;
+  };
+
+  template <int Rows>
+  static void multiply_part(const Part& part, int64_t rows) {
+    if constexpr (Rows > 0) {
+      if (rows < Rows) return multiply_part<Rows - 1>(part, rows);
+      for (int64_t block = 0; block < part.blocks; ++block) multiply_block<Rows>(part, block);
+    }
+  }
+
+  template <int Rows>
+  static void multiply_block(const Part& part, int64_t block) {
+    const int8_t* const weights = part.weights + block * block_bytes;
+    const int16_t* const values = part.values + block * int8_block;
+    __m256i sums[Rows][2];
+    for (int row = 0; row < Rows; ++row) sums[row][0] = sums[row][1] = _mm256_setzero_si256();
+#pragma GCC unroll 4  // with the four rows, what GCC keeps in registers (1.3 times the speed of the loop as it is)
+    for (int64_t pair = 0; pair < int8_block / 2; ++pair) {
+      const int8_t* const both = weights + pair * 2 * columns;
+      const __m256i first = widened(both), second = widened(both + columns);
+      for (int row = 0; row < Rows; ++row) {
+        const __m256i value = pair_of(values + row * part.values_stride + 2 * pair);
+        sums[row][0] = _mm256_add_epi32(sums[row][0], _mm256_madd_epi16(value, first));
+        sums[row][1] = _mm256_add_epi32(sums[row][1], _mm256_madd_epi16(value, second));
+      }
+    }
+    const auto* const scales = reinterpret_cast<const float*>(weights + columns * int8_block);
+    for (int row = 0; row < Rows; ++row) {
+      const __m256 scale = Avx2::set(part.scales[row * (part.values_stride / int8_block) + block]);
+      for (int half = 0; half < 2; ++half) {
+        float* const out = part.out + row * part.out_stride + half * Avx2::width;
+        const __m256 before = part.add || block > 0 ? Avx2::load(out) : Avx2::set(0.0f);
+        const __m256 factor = _mm256_mul_ps(scale, Avx2::load(scales + half * Avx2::width));
+        Avx2::store(out, Avx2::fused(_mm256_cvtepi32_ps(sums[row][half]), factor, before));
+      }
+    }
+  }
+
+  static __m256i widened(const int8_t* from) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+
+  static __m256i pair_of(const int16_t* from) {
+    return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(from)));
+  }
+};
+
 }  // namespace
 
-extern const GemmKernel gemm_kernel_avx2 = GemmLoops<Avx2>::table("AVX2");
+extern const GemmKernel gemm_kernel_avx2 = GemmLoops<Avx2>::table("AVX2", Int8Loops::multiply, Int8Loops::round);
 
 }  // namespace spct

@@ -15,8 +15,9 @@ namespace {
 template <class Simd>
 class GemmLoops {
  public:
-  static constexpr GemmKernel table(const char* name) {
-    return {name, panel_columns, multiply<Wide>, multiply<Rounded>};
+  static constexpr GemmKernel table(const char* name, GemmKernel::MultiplyInt8 multiply_int8 = nullptr,
+                                    GemmKernel::Round round = nullptr) {
+    return {name, panel_columns, multiply<Wide>, multiply<Rounded>, multiply_int8, round};
   }
 
  private:

@@ -122,7 +122,7 @@ function packing() {
   test.each([
     ["f16", 4, 0.01],
     ["bf16", 2, gemm.description.startsWith("oneDNN") ? 0.01 : 0.03], // our own kernels do not round the rows
-    ["q8_0", 2, 0.1],
+    ["q8_0", gemm.description === "AVX2" ? 1 : 2, 0.1],
     ["q4_0", 2, 0.1],
   ])("%s: copies of %i bytes a weight give the same distribution", async (type, bytes, tolerance) => {
     const modelPath = await randomModel(type);
