@@ -55,7 +55,7 @@ export interface NativeEngineOptions {
 
 export interface NativeEngine {
   readonly info: NativeEngineInfo;
-  /** Of each prompt. What prompts of one call share is tokenized once. */
+  /** Of each prompt, one after the other, as most vocabularies remember what prompts share. */
   tokenize(prompts: readonly (readonly NativePiece[])[]): Promise<Int32Array[]>;
   /** Of text that goes on where other tokens end. */
   tokenizeContinued(pieces: readonly NativePiece[]): Promise<Int32Array>;
