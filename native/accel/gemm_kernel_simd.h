@@ -12,6 +12,30 @@
 namespace spct {
 namespace {
 
+template <int Rows>
+struct Part {
+  static constexpr int rows = Rows;
+};
+
+template <int Rows, class Work>
+void in_part(int64_t rows, int64_t row, const Work& work) {
+  if constexpr (Rows > 0) {
+    if (rows < Rows) return in_part<Rows - 1>(rows, row, work);
+    work(Part<Rows>(), row);
+  }
+}
+
+// Calls `work` for parts of at most `Most` rows, in even parts, as few rows leave the arithmetic units waiting for each
+// other.
+template <int Most, class Work>
+void in_even_parts(int64_t rows, const Work& work) {
+  const int64_t parts = (rows + Most - 1) / Most;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t row = rows * part / parts, end = rows * (part + 1) / parts;
+    in_part<Most>(end - row, row, work);
+  }
+}
+
 template <class Simd>
 class GemmLoops {
  public:
@@ -62,29 +86,14 @@ class GemmLoops {
     }
   }
 
-  template <class Weights, int Rows>
-  static void multiply_part(const float* values, int64_t values_stride, int64_t rows, const void* panel, int64_t depth,
-                            float* out, int64_t out_stride, bool add) {
-    if constexpr (Rows > 0) {
-      if (rows < Rows) {
-        return multiply_part<Weights, Rows - 1>(values, values_stride, rows, panel, depth, out, out_stride, add);
-      }
-      const auto* weights = static_cast<const typename Weights::Stored*>(panel);
-      multiply_rows<Weights, Rows>(values, values_stride, weights, depth, out, out_stride, add);
-    }
-  }
-
   template <class Weights>
   static void multiply(const float* values, int64_t values_stride, int64_t rows, const void* panel, int64_t depth,
                        float* out, int64_t out_stride, bool add) {
-    // In even parts, as few rows leave the arithmetic units waiting for each other.
-    constexpr int most = Simd::rows_at_once;
-    const int64_t parts = (rows + most - 1) / most;
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t row = rows * part / parts, end = rows * (part + 1) / parts;
-      multiply_part<Weights, most>(values + row * values_stride, values_stride, end - row, panel, depth,
-                                   out + row * out_stride, out_stride, add);
-    }
+    const auto* weights = static_cast<const typename Weights::Stored*>(panel);
+    in_even_parts<Simd::rows_at_once>(rows, [=](auto part, int64_t row) {
+      multiply_rows<Weights, part.rows>(values + row * values_stride, values_stride, weights, depth,
+                                        out + row * out_stride, out_stride, add);
+    });
   }
 };
 
