@@ -1,8 +1,9 @@
 // Votes that stop once they are decided, beside all k samples: npm run bench:early-stop -- [--rounds 3] [--queries 64] [--samples 32]
 //   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 0] [--json]
 // The default judge on held-out pairs of its task, with its meta RM and without, in turns; every round has queries of its own.
-// Prints the samples drawn, how often the winner is that of all k (ties of all k apart), and the times of k samples over ours, on
-// the clock and on the processor: with as many queries in flight as judgeMany chooses (or --concurrency of them, all samples and
+// Prints the samples drawn, how often the winner is that of all k (ties of all k apart) and how many of the other votes had the
+// same scores as far as they went, how many texts are other ones (the batch was another one), and the times of k samples over
+// ours, on the clock and on the processor: with as many queries in flight as judgeMany chooses (or --concurrency of them, all samples and
 // ours alike), and one query after the other.
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
@@ -29,6 +30,8 @@ const concurrency = numberOf("concurrency");
 
 const firstItem = 10_000; // behind those that the rule was tried on
 
+const scoresOf = ({ samples }, count) => JSON.stringify(samples.slice(0, count).map(({ scores }) => scores));
+
 async function timed(grm, items, options) {
   const [start, before] = [performance.now(), process.cpuUsage()];
   const verdicts = [];
@@ -41,7 +44,7 @@ async function measure(name, meta) {
   const grm = await Grm.load({ meta, prefixCacheTokens: numberOf("prefix-cache") });
   const earlyStop = { flipRisk, atOnce: numberOf("at-once") };
   const taken = { fixed: [], oneByOne: [], early: [] };
-  let [drawn, abandoned, generated, clear, same] = [0, 0, 0, 0, 0];
+  let [drawn, abandoned, generated, otherTexts, clear, same, sameScores] = [0, 0, 0, 0, 0, 0, 0];
   try {
     for (let round = 0; round < rounds; round++) {
       const items = heldOutItems(queries, undefined, firstItem + round * queries).map(
@@ -68,9 +71,13 @@ async function measure(name, meta) {
         drawn += verdict.drawn;
         abandoned += verdict.usage.abandonedTokens;
         generated += verdict.usage.generatedTokens;
+        otherTexts += verdict.samples.filter(
+          ({ text }, sample) => text !== whole.samples[sample].text,
+        ).length;
         if (whole.ties.length > 0 || whole.best === null) continue;
         clear++;
         if (verdict.ties.length === 0 && verdict.best === whole.best) same++;
+        else if (scoresOf(verdict) === scoresOf(whole, verdict.drawn)) sameScores++;
       }
     }
   } finally {
@@ -86,8 +93,10 @@ async function measure(name, meta) {
     peer: `all ${k} samples`,
     drawn: drawn / (rounds * queries),
     abandonedShare: abandoned / generated,
+    otherTexts: otherTexts / drawn,
     same: same / clear,
     clear,
+    othersWithTheSameScores: sameScores,
     interval: wilson(same / clear, clear),
     seconds: ratio("fixed", "seconds"),
     cpu: ratio("fixed", "cpu"),
@@ -113,13 +122,13 @@ if (values.json) {
   console.log(JSON.stringify(result));
 } else {
   console.log(`${machine}, load ${result.load.map((load) => load.toFixed(1)).join(" and ")}`);
-  for (const { name, drawn, abandonedShare, same, clear, interval, ...ratios } of cases) {
-    const [time, processor, oneByOne] = [ratios.seconds, ratios.cpu, ratios.secondsOneByOne]
+  for (const { name, drawn, abandonedShare, otherTexts, same, clear, interval, ...more } of cases) {
+    const [time, processor, oneByOne] = [more.seconds, more.cpu, more.secondsOneByOne]
       .map(range)
       .map(([middle, ...ends]) => `${middle} (${ends.join(" - ")})`);
-    const winners = `${(100 * same).toFixed(1)}% (${interval.map((end) => (100 * end).toFixed(1)).join(" - ")}) of ${clear}`;
+    const winners = `${(100 * same).toFixed(1)}% (${interval.map((end) => (100 * end).toFixed(1)).join(" - ")}) of ${clear}, ${more.othersWithTheSameScores} of the others with the same scores, ${(100 * otherTexts).toFixed(1)}% of the texts other ones`;
     console.log(
-      `${name}: ${drawn.toFixed(1)} samples drawn, ${(100 * abandonedShare).toFixed(1)}% of the tokens in vain, same winner ${winners}; ${time} times as fast, ${processor} in processor time, ${oneByOne} than one query after the other; ${ratios.seconds.n} rounds`,
+      `${name}: ${drawn.toFixed(1)} samples drawn, ${(100 * abandonedShare).toFixed(1)}% of the tokens in vain, same winner ${winners}; ${time} times as fast, ${processor} in processor time, ${oneByOne} than one query after the other; ${more.seconds.n} rounds`,
     );
   }
 }

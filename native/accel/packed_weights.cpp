@@ -58,11 +58,11 @@ void PackedWeights::pack(const std::vector<const ggml_tensor*>& weights, const P
     const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : least_rows;
     if (least == 0) continue;
     chosen.emplace_back(weight, least);
-    bytes += gemm()->bytes_for(weight);
+    bytes += gemm()->bytes_for(weight, options.keep_bytes);
   }
   if (bytes > options.most_bytes) return;
   for (const auto& [weight, least] : chosen) {
-    std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, 0, options.threads);
+    std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, 0, options.threads, options.keep_bytes);
     bytes_ += packed->bytes();
     least_rows_ = least_rows_ == 0 ? least : std::min(least_rows_, least);
     claims_.push_back(std::make_unique<GemmClaim>(weight, std::move(packed), least));

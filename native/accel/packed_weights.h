@@ -25,6 +25,7 @@ struct PackingOptions {
   // first measurement of a shape in a process holds for all later ones. Otherwise all are, for `least_rows` and more.
   bool measure = true;
   int64_t least_rows = 0;        // 0: what is usual
+  bool keep_bytes = true;        // Q8_0 may stay what it is, where rows are rounded for that
   size_t most_bytes = SIZE_MAX;  // nothing is packed when all copies together would take more
 };
 

@@ -219,7 +219,12 @@ void LlamaModel::pack(const ModelOptions& options) {
   PackingOptions packing;
   packing.threads = info_.threads;
   packing.measure = automatic && !tiny;
-  if (tiny) packing.least_rows = 4;  // measured once, as measuring takes longer than loading
+  if (tiny) {
+    packing.least_rows = 1;  // measuring takes longer than loading
+    // Rows that are rounded carry what another batch changes in a state's last bits into the logits, and more samples
+    // have another text there (docs/benchmarks.md).
+    packing.keep_bytes = false;
+  }
   if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
     // On a thread that ends, and its OpenMP team with it: while the teams have more threads than the machine has cores,
