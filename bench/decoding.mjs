@@ -30,9 +30,15 @@ export async function decodingCases(setting, workload, machine, limits) {
       return { seconds: milliseconds, tokens: times.endedEarly ? 0 : k * maxTokens };
     };
   }
+  const measuredShares = [];
   const steps = await inRounds(
     {
       ...ours,
+      sampling: async () => {
+        const times = shareTimes(setting, k);
+        measuredShares.push(times);
+        return { seconds: times.topK40.median, tokens: k * maxTokens };
+      },
       batched: async () => {
         const work = { model, promptTokens: prompt.length, rows: k, steps: maxTokens - 1, threads };
         return { seconds: await batchedStep(work), tokens: k * maxTokens };
@@ -41,10 +47,10 @@ export async function decodingCases(setting, workload, machine, limits) {
     { ...limits, tokens: k * maxTokens },
   );
   setting.stop();
+  const [, ...shares] = measuredShares; // without the round that warms up
 
   const common = { shape };
   const size = { rows: k, prompt: prompt.length, maxTokens };
-  const times = shareTimes(setting, k);
   const beside = ({ spct, suffix }) => {
     const { seconds, ...ratio } = compared(steps.batched, steps[spct]);
     return {
@@ -59,7 +65,7 @@ export async function decodingCases(setting, workload, machine, limits) {
     const step = spreadOf(steps[packing.spct]);
     return [
       rooflineCase(setting, packing, size, step, machine),
-      ...shareCases(setting, packing, k, step, times),
+      ...shareCases(setting, packing, k, step, shares),
     ].map((one) => ({ ...common, ...one }));
   };
   return [...ways.map(beside), ...ways.flatMap(within)];
@@ -105,17 +111,19 @@ function shareTimes({ shape, threads }, rows) {
   return run("step_share", threads, rows, vocabulary.size, embedding);
 }
 
-function shareCases({ shape }, { suffix }, rows, step, times) {
+function shareCases({ shape }, { suffix }, rows, step, shares) {
+  const timesOf = (part) => spreadOf(shares.map((times) => times[part].median));
+  const head = timesOf("head").median;
   return [
-    ["topk40", times.topK40],
-    ["pure", times.pure],
+    ["topk40", timesOf("topK40")],
+    ["pure", timesOf("pure")],
   ].map(([sampling, { median, spread, n }]) => ({
     name: `sampling-and-head-${rows}-rows-${shapes[shape].vocabulary.size}-tokens-${sampling}${suffix}`,
     peer: "the whole step",
     unit: "share of the step",
-    ratio: (median + times.head.median) / step.median,
+    ratio: (median + head) / step.median,
     n,
-    spread: spread.map((edge) => (edge + times.head.median) / step.median),
-    milliseconds: { sampling: median, head: times.head.median, step: step.median },
+    spread: spread.map((edge) => (edge + head) / step.median),
+    milliseconds: { sampling: median, head, step: step.median },
   }));
 }

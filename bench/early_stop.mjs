@@ -1,16 +1,18 @@
 // Votes that stop once they are decided, beside all k samples: npm run bench:early-stop -- [--rounds 3] [--queries 64] [--samples 32]
 //   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 0] [--json]
 // The default judge on held-out pairs of its task, with its meta RM and without, in turns; every round has queries of its own.
-// Prints the samples drawn, how often the winner is that of all k (ties of all k apart) and how many of the other votes had the
-// same scores as far as they went, how many texts are other ones (the batch was another one), and the times of k samples over
-// ours, on the clock and on the processor: with as many queries in flight as judgeMany chooses (or --concurrency of them, all samples and
-// ours alike), and one query after the other.
+// Prints the samples drawn; how often the winner is that of all k, ties of all k apart, and what of it is stopping and what the
+// other batch: the winner of as many of the k samples themselves, that of all k one query after the other, and the share of
+// samples with another text; and the times of k samples over ours, on the clock and on the processor: with as many queries in
+// flight as judgeMany chooses (or --concurrency of them, all samples and ours alike), and one query after the other.
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { ratioOf, spreadOf } from "../dist/bench/spread.js";
 import { wilson } from "../dist/eval/statistics.js";
 import { Grm } from "../dist/judge.js";
 import { heldOutItems } from "../dist/train/held_out.js";
+import { kMetaOf } from "../dist/vote/decided.js";
+import { tally, winners } from "../dist/vote/tally.js";
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +32,12 @@ const concurrency = numberOf("concurrency");
 
 const firstItem = 10_000; // behind those that the rule was tried on
 
-const scoresOf = ({ samples }, count) => JSON.stringify(samples.slice(0, count).map(({ scores }) => scores));
+/** The winner of some samples; undefined where several share the highest score, or none has one. */
+function winnerOf(samples, responses) {
+  const { scores } = tally(samples, responses, { kMeta: kMetaOf(samples.length, { k }) });
+  const [best, ...tied] = scores === null ? [] : winners(scores);
+  return tied.length === 0 ? best : undefined;
+}
 
 async function timed(grm, items, options) {
   const [start, before] = [performance.now(), process.cpuUsage()];
@@ -44,7 +51,8 @@ async function measure(name, meta) {
   const grm = await Grm.load({ meta, prefixCacheTokens: numberOf("prefix-cache") });
   const earlyStop = { flipRisk, atOnce: numberOf("at-once") };
   const taken = { fixed: [], oneByOne: [], early: [] };
-  let [drawn, abandoned, generated, otherTexts, clear, same, sameScores] = [0, 0, 0, 0, 0, 0, 0];
+  let [drawn, abandoned, generated, otherTexts, clear] = [0, 0, 0, 0, 0];
+  const same = { early: 0, stopped: 0, oneByOne: 0 };
   try {
     for (let round = 0; round < rounds; round++) {
       const items = heldOutItems(queries, undefined, firstItem + round * queries).map(
@@ -74,10 +82,13 @@ async function measure(name, meta) {
         otherTexts += verdict.samples.filter(
           ({ text }, sample) => text !== whole.samples[sample].text,
         ).length;
-        if (whole.ties.length > 0 || whole.best === null) continue;
+        const winner = (samples) => winnerOf(samples, items[index].responses.length);
+        const best = winner(whole.samples);
+        if (best === undefined) continue;
         clear++;
-        if (verdict.ties.length === 0 && verdict.best === whole.best) same++;
-        else if (scoresOf(verdict) === scoresOf(whole, verdict.drawn)) sameScores++;
+        if (winner(verdict.samples) === best) same.early++;
+        if (winner(whole.samples.slice(0, verdict.drawn)) === best) same.stopped++;
+        if (winner(now.oneByOne.verdicts[index].samples) === best) same.oneByOne++;
       }
     }
   } finally {
@@ -94,10 +105,11 @@ async function measure(name, meta) {
     drawn: drawn / (rounds * queries),
     abandonedShare: abandoned / generated,
     otherTexts: otherTexts / drawn,
-    same: same / clear,
+    same: same.early / clear,
     clear,
-    othersWithTheSameScores: sameScores,
-    interval: wilson(same / clear, clear),
+    interval: wilson(same.early / clear, clear),
+    sameOfItsOwnSamples: same.stopped / clear,
+    sameOneByOne: same.oneByOne / clear,
     seconds: ratio("fixed", "seconds"),
     cpu: ratio("fixed", "cpu"),
     secondsOneByOne: ratio("oneByOne", "seconds"),
@@ -126,9 +138,12 @@ if (values.json) {
     const [time, processor, oneByOne] = [more.seconds, more.cpu, more.secondsOneByOne]
       .map(range)
       .map(([middle, ...ends]) => `${middle} (${ends.join(" - ")})`);
-    const winners = `${(100 * same).toFixed(1)}% (${interval.map((end) => (100 * end).toFixed(1)).join(" - ")}) of ${clear}, ${more.othersWithTheSameScores} of the others with the same scores, ${(100 * otherTexts).toFixed(1)}% of the texts other ones`;
+    const percent = (share) => (100 * share).toFixed(1);
     console.log(
-      `${name}: ${drawn.toFixed(1)} samples drawn, ${(100 * abandonedShare).toFixed(1)}% of the tokens in vain, same winner ${winners}; ${time} times as fast, ${processor} in processor time, ${oneByOne} than one query after the other; ${more.seconds.n} rounds`,
+      `${name}, ${more.seconds.n} rounds:
+  ${drawn.toFixed(1)} samples drawn, ${percent(abandonedShare)}% of the tokens in vain
+  same winner ${percent(same)}% (${interval.map(percent).join(" - ")}) of ${clear}; of as many of the ${k} samples themselves ${percent(more.sameOfItsOwnSamples)}%; of all ${k} one query after the other ${percent(more.sameOneByOne)}%; ${percent(otherTexts)}% of the samples have another text, as their batch was another one
+  ${time} times as fast, ${processor} in processor time, ${oneByOne} than one query after the other`,
     );
   }
 }

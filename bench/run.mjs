@@ -68,6 +68,7 @@ const k = positive("samples", values.samples);
 const maxTokens = positive("tokens", values.tokens ?? (quick ? "48" : "96"));
 const least = Math.min(quick ? 2 : 3, most); // a slow machine may end a quick run with two rounds
 const pair = { queryWords: 50, responseWords: 50, responses: 2, orderings: 2, k, maxTokens };
+const steps = { ...pair, maxTokens: Math.min(maxTokens, 16) }; // the same for long, in rounds that lie close together
 const list = { ...pair, responses: 5, orderings: 5, responseWords: 800, k: 32, maxTokens: 2 };
 
 const chosen = (...some) => some.some((part) => parts.includes(part));
@@ -122,7 +123,7 @@ try {
         if (chosen(part)) cases.push(...(await casesOf(limits(`${part} ${shape} ${type}`, count))));
       };
       await measure("judging", 5, (limit) => judgingCases(setting, pair, limit));
-      await measure("decoding", 1, (limit) => decodingCases(setting, pair, machine, limit));
+      await measure("decoding", 1, (limit) => decodingCases(setting, steps, machine, limit));
       const policies = quick ? waitingPolicies.slice(0, 1) : waitingPolicies;
       await measure("busy-core", 0.5, (limit) =>
         busyCoreCases(setting, { ...pair, maxTokens: 12 }, limit, policies),

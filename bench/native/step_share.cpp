@@ -1,5 +1,5 @@
-// What sampling and the score head add to one decoding step: their time for all rows of a batch, on the engine's
-// threads.
+// What sampling and the score head add to one decoding step: their time for all rows of a batch, on a team of OpenMP's
+// threads as the engine has; without OpenMP on one thread.
 //   step_share [threads] [rows] [vocabulary] [embedding] [rounds]      prints one JSON object, milliseconds
 #include <algorithm>
 #include <chrono>
@@ -58,13 +58,10 @@ int main(int argc, char** argv) {
   std::vector<Draw> draws(rows);
   const auto sample_all = [&](int round) {
     for (Draw& draw : draws) draw.step = static_cast<uint32_t>(round);
-    std::vector<std::thread> others;
-    const auto part = [&](int thread) {
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int thread = 0; thread < threads; ++thread) {
       sample_batch(logits.data(), vocabulary, draws.data(), draws.size(), thread, threads, scratch[thread]);
-    };
-    for (int thread = 1; thread < threads; ++thread) others.emplace_back(part, thread);
-    part(0);
-    for (auto& other : others) other.join();
+    }
   };
   struct Case {
     const char* name;

@@ -30,6 +30,7 @@ struct Avx2 {
   using Floats = __m256;
   using Longs = __m256i;
 
+  static void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
   static Floats load(const float* from) { return _mm256_loadu_ps(from); }
   static Floats broadcast(float value) { return _mm256_set1_ps(value); }
   static Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }

@@ -12,6 +12,7 @@ struct Avx512 {
   using Floats = __m512;
   using Longs = __m512i;
 
+  static void prefetch(const float* from) { _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0); }
   static Floats load(const float* from) { return _mm512_loadu_ps(from); }
   static Floats broadcast(float value) { return _mm512_set1_ps(value); }
   static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }

@@ -12,6 +12,7 @@ struct Neon {
   using Floats = float32x4_t;
   using Longs = uint64x2_t;
 
+  static void prefetch(const float*) {}
   static Floats load(const float* from) { return vld1q_f32(from); }
   static Floats broadcast(float value) { return vdupq_n_f32(value); }
   static Floats add(Floats a, Floats b) { return vaddq_f32(a, b); }

@@ -3,7 +3,7 @@
 // The loops of the sampler over a vector type, for the files that compile them for one instruction set each. Those
 // files include nothing with inline functions of its own: the linker could give their copies to older processors.
 //
-// Simd has: width; Floats; Longs (64-bit integers); load, broadcast, add, subtract, multiply, maximum;
+// Simd has: width; Floats; Longs (64-bit integers); prefetch, load, broadcast, add, subtract, multiply, maximum;
 // unordered(a, b), true when any lane of either is NaN; times_power_of_two(power, shifted); to_longs(floats, low,
 // high), lanes rounded to integers plus `bias`; add_longs, zero, store; reduce_maximum, reduce_sum; and append(logits,
 // threshold, first, ids, values), which writes up to `width` of each and returns how many count.
@@ -22,6 +22,7 @@ struct SimdLoops {
   using Floats = typename Simd::Floats;
   using Longs = typename Simd::Longs;
   static constexpr int32_t width = Simd::width;
+  static constexpr int32_t floats_of_line = 16;
   static constexpr float lowest = -std::numeric_limits<float>::infinity();
   static constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
   static constexpr float exp2_4_to_0[] = {exp2_4, exp2_3, exp2_2, exp2_1, 1.0f};
@@ -36,6 +37,9 @@ struct SimdLoops {
       Floats odd = even;
       int32_t i = begin;
       for (; i + 2 * width <= end; i += 2 * width) {
+        // A block ahead: processors stop at the end of a page when they look ahead by themselves.
+        for (int32_t line = 0; line < 2 * width; line += floats_of_line)
+          Simd::prefetch(logits + i + sampler_block + line);
         const Floats a = Simd::load(logits + i);
         const Floats b = Simd::load(logits + i + width);
         even = Simd::maximum(even, a);
