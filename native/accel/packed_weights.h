@@ -24,8 +24,11 @@ struct PackingOptions {
   // Whether only those weights are packed whose products were measured to be faster, on this thread and at once. The
   // first measurement of a shape in a process holds for all later ones. Otherwise all are, for `least_rows` and more.
   bool measure = true;
-  int64_t least_rows = 0;        // 0: what is usual
-  bool keep_bytes = true;        // Q8_0 may stay what it is, where rows are rounded for that
+  int64_t least_rows = 0;  // 0: what is usual
+  // The copies lie in the caches, where half of the usual rows are enough. Q8_0 does not stay what it is, as the rows
+  // that are rounded for that carry what another batch changes in a state's last bits into the logits, and more samples
+  // have another text there (docs/benchmarks.md).
+  bool tiny = false;
   size_t most_bytes = SIZE_MAX;  // nothing is packed when all copies together would take more
 };
 

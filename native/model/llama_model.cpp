@@ -215,16 +215,10 @@ void LlamaModel::pack(const ModelOptions& options) {
   const bool automatic = options.packing == Packing::automatic;
   if (options.packing == Packing::off || !support.available || updatable_) return;
   if (automatic && uses_gpu(options.gpu_layers)) return;
-  const bool tiny = is_tiny(model_.get());
   PackingOptions packing;
+  packing.tiny = is_tiny(model_.get());
   packing.threads = info_.threads;
-  packing.measure = automatic && !tiny;
-  if (tiny) {
-    packing.least_rows = 1;  // measuring takes longer than loading
-    // Rows that are rounded carry what another batch changes in a state's last bits into the logits, and more samples
-    // have another text there (docs/benchmarks.md).
-    packing.keep_bytes = false;
-  }
+  packing.measure = automatic && !packing.tiny;  // it takes longer than loading
   if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
     // On a thread that ends, and its OpenMP team with it: while the teams have more threads than the machine has cores,
