@@ -24,8 +24,11 @@ const AttentionKernel* attention_kernel() {
 }
 
 size_t attention_scratch(const AttentionShape& shape) {
-  constexpr int64_t lanes = attention_lanes, block = attention_block;
-  return (shape.key_width + shape.value_width) * (lanes + block) + block * lanes + 2 * lanes + shape.value_width;
+  constexpr int64_t lanes = attention_lanes, block = attention_block, together = attention_together;
+  const int64_t doubles =
+      shape.value_width * (lanes + together) + block * (shape.value_width + attention_padding + lanes) + lanes;
+  const int64_t floats = shape.key_width * (lanes + block) + block * lanes + lanes;
+  return doubles + floats / 2;
 }
 
 }  // namespace spct

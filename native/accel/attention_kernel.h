@@ -10,6 +10,8 @@ constexpr int64_t attention_lanes = 64;         // query vectors (row and head) 
 constexpr int64_t attention_vector = 16;        // values of the widest SIMD vector
 constexpr int64_t attention_block = 64;         // KV cells at once
 constexpr int64_t attention_list_length = 256;  // cells of one row at once
+constexpr int64_t attention_together = 4;       // lanes of that row at once
+constexpr int64_t attention_padding = 8;        // a power of two from row to row would meet itself in the cache
 constexpr uint16_t attention_hidden = 0xfc00;   // minus infinity in F16
 
 struct AttentionShape {
@@ -29,7 +31,7 @@ struct AttentionTask {
   uint8_t* dense;                            // [blocks], to work in
 };
 
-// Floats that a task needs to work in.
+// Doubles that a task needs to work in.
 size_t attention_scratch(const AttentionShape& shape);
 
 // The attention for one instruction set.
@@ -37,7 +39,7 @@ struct AttentionKernel {
   const char* name;
   // Those of 64 F16 mask entries that are not attention_hidden. `count` <= 64 of them are there.
   uint64_t (*visible_cells)(const uint16_t* mask, int64_t count);
-  void (*attend)(const AttentionShape& shape, const AttentionTask& task, float* scratch);
+  void (*attend)(const AttentionShape& shape, const AttentionTask& task, double* scratch);
 };
 
 // The fastest that this processor can run; null where there is none.

@@ -1,6 +1,7 @@
 // Compiled for AVX2, FMA and F16C, called only where the processor has them.
 #include "accel/attention_kernel_simd.h"
 #include "accel/floats_avx2.h"
+#include "accel/transposed_halves.h"
 
 namespace spct {
 namespace {
@@ -8,8 +9,36 @@ namespace {
 struct Avx2 : Avx2Floats {
   static constexpr int most_vectors = 2;
   static constexpr int rows_at_once(int vectors) { return vectors == 1 ? 8 : 6; }
+  using Doubles = __m256d;
   using Mask = __m256;  // the sign bits
 
+  using Avx2Floats::fused, Avx2Floats::load, Avx2Floats::load_kept, Avx2Floats::set, Avx2Floats::store;
+  static Doubles load(const double* from) { return _mm256_loadu_pd(from); }
+  static Doubles load_kept(const double* from) {
+    Doubles a = load(from);
+    __asm__("" : "+x"(a));
+    return a;
+  }
+  static void store(double* to, Doubles a) { _mm256_storeu_pd(to, a); }
+  static Doubles set(double value) { return _mm256_set1_pd(value); }
+  static Doubles add(Doubles a, Doubles b) { return _mm256_add_pd(a, b); }
+  static Doubles multiply(Doubles a, Doubles b) { return _mm256_mul_pd(a, b); }
+  static Doubles fused(Doubles a, Doubles b, Doubles c) { return _mm256_fmadd_pd(a, b, c); }
+  static Doubles low(Floats a) { return _mm256_cvtps_pd(_mm256_castps256_ps128(a)); }
+  static Doubles high(Floats a) { return _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)); }
+  static Floats narrowed(Doubles low, Doubles high) {
+    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+  }
+  static double reduce_sum(Doubles a) {
+    const __m128d sum = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(sum, _mm_unpackhi_pd(sum, sum)));
+  }
+
+  static void load_columns(const char* const* rows, int64_t at, Floats* columns) {
+    __m128i halves[8];
+    load_transposed_halves(rows, at, halves);
+    for (int i = 0; i < 8; ++i) columns[i] = _mm256_cvtph_ps(halves[i]);
+  }
   static Floats load_half(const char* from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
@@ -29,11 +58,6 @@ struct Avx2 : Avx2Floats {
     return multiply(multiply(a, power_of_two(half)), power_of_two(_mm256_sub_epi32(whole, half)));
   }
 
-  static float reduce_sum(Floats a) {
-    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
-  }
   static float reduce_maximum(Floats a) {
     __m128 largest = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
@@ -41,8 +65,8 @@ struct Avx2 : Avx2Floats {
   }
   static float first(Floats a) { return _mm256_cvtss_f32(a); }
   static Floats select(Mask mask, Floats clear, Floats set) { return _mm256_blendv_ps(clear, set, mask); }
-  static Mask equal(Floats a, Floats b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
-  static bool differs(Floats a, Floats b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NEQ_UQ)) != 0; }
+  static Mask greater(Floats a, Floats b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+  static bool any(Mask mask) { return _mm256_movemask_ps(mask) != 0; }
   static Mask first_lanes(int64_t count) {
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(count)), lanes));

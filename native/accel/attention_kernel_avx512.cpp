@@ -1,6 +1,7 @@
 // Compiled for AVX-512 F, BW, DQ and VL, called only where the processor has them.
 #include "accel/attention_kernel_simd.h"
 #include "accel/floats_avx512.h"
+#include "accel/transposed_halves.h"
 
 namespace spct {
 namespace {
@@ -8,8 +9,36 @@ namespace {
 struct Avx512 : Avx512Floats {
   static constexpr int most_vectors = 4;
   static constexpr int rows_at_once(int vectors) { return vectors < 4 ? 8 : 4; }
+  using Doubles = __m512d;
   using Mask = __mmask16;
 
+  using Avx512Floats::fused, Avx512Floats::load, Avx512Floats::load_kept, Avx512Floats::set, Avx512Floats::store;
+  static Doubles load(const double* from) { return _mm512_loadu_pd(from); }
+  static Doubles load_kept(const double* from) {
+    Doubles a = load(from);
+    __asm__("" : "+v"(a));
+    return a;
+  }
+  static void store(double* to, Doubles a) { _mm512_storeu_pd(to, a); }
+  static Doubles set(double value) { return _mm512_set1_pd(value); }
+  static Doubles add(Doubles a, Doubles b) { return _mm512_add_pd(a, b); }
+  static Doubles multiply(Doubles a, Doubles b) { return _mm512_mul_pd(a, b); }
+  static Doubles fused(Doubles a, Doubles b, Doubles c) { return _mm512_fmadd_pd(a, b, c); }
+  static Doubles low(Floats a) { return _mm512_cvtps_pd(_mm512_castps512_ps256(a)); }
+  static Doubles high(Floats a) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)); }
+  static Floats narrowed(Doubles low, Doubles high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+  }
+  static double reduce_sum(Doubles a) { return _mm512_reduce_add_pd(a); }
+
+  static void load_columns(const char* const* rows, int64_t at, Floats* columns) {
+    __m128i low[8], high[8];
+    load_transposed_halves(rows, at, low);
+    load_transposed_halves(rows + 8, at, high);
+    for (int i = 0; i < 8; ++i) {
+      columns[i] = _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(low[i]), high[i], 1));
+    }
+  }
   static Floats load_half(const char* from) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   }
@@ -22,12 +51,11 @@ struct Avx512 : Avx512Floats {
   static Floats fused_negative(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
   static Floats round(Floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   static Floats times_power_of_two(Floats a, Floats power) { return _mm512_scalef_ps(a, power); }
-  static float reduce_sum(Floats a) { return _mm512_reduce_add_ps(a); }
   static float reduce_maximum(Floats a) { return _mm512_reduce_max_ps(a); }
   static float first(Floats a) { return _mm512_cvtss_f32(a); }
   static Floats select(Mask mask, Floats clear, Floats set) { return _mm512_mask_blend_ps(mask, clear, set); }
-  static Mask equal(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-  static bool differs(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ) != 0; }
+  static Mask greater(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+  static bool any(Mask mask) { return mask != 0; }
   static Mask first_lanes(int64_t count) { return static_cast<Mask>((1u << count) - 1); }
 
   class LaneBits {

@@ -23,9 +23,9 @@ float parameter(const ggml_tensor* node, int index) {
 }
 
 // The first whole cache line from there on; vectors that begin elsewhere lie in two.
-float* aligned(float* memory) {
+double* aligned(double* memory) {
   constexpr uintptr_t line = attention_vector * sizeof(float);
-  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(memory) + line - 1) / line * line);
+  return reinterpret_cast<double*>((reinterpret_cast<uintptr_t>(memory) + line - 1) / line * line);
 }
 
 bool is_one_stream(const ggml_tensor* tensor) { return tensor->ne[3] == 1; }
@@ -81,7 +81,7 @@ void SharedAttention::run(const ggml_tensor* node) {
   const int64_t parts = (rows + at_once - 1) / at_once;
   const size_t each = attention_scratch(shape);
   scratch_.resize(each * threads_ + attention_vector);
-  float* const scratch = aligned(scratch_.data());
+  double* const scratch = aligned(scratch_.data());
   dense_.resize(shape.blocks * threads_);
 #pragma omp parallel for num_threads(threads_) schedule(dynamic, 1)
   for (int64_t i = 0; i < kv_heads * parts; ++i) {

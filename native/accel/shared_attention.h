@@ -30,7 +30,7 @@ class SharedAttention {
   const AttentionKernel& kernel_;
   std::vector<uint64_t> visible_;  // [rows][blocks], a bit for each cell
   std::vector<int32_t> rows_;      // in the order in which they share lanes
-  std::vector<float> scratch_;     // for each thread
+  std::vector<double> scratch_;    // for each thread
   std::vector<uint8_t> dense_;     // [threads][blocks]
   int threads_ = 1;
 };

@@ -1,6 +1,9 @@
-// Attention of rows that share cells against sums in double precision, and which nodes the device takes.
+// Attention of rows that share cells against sums in double precision and among other rows, and which nodes the device
+// takes.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -115,6 +118,64 @@ void is_accurate() {
   }
 }
 
+// The same cells elsewhere, among rows that see others.
+AttentionCase moved(const AttentionSizes& sizes, const std::vector<float>& mask, int64_t every) {
+  std::mt19937 random(11);
+  std::vector<int64_t> places(sizes.cells);
+  std::iota(places.begin(), places.end(), 0);
+  std::shuffle(places.begin(), places.end(), random);
+  const std::vector<float> others = random_mask(sizes);
+  std::vector<float> there(mask.size());
+  for (int64_t row = 0; row < sizes.rows; ++row) {
+    const std::vector<float>& seen = row % every == 0 ? mask : others;
+    for (int64_t cell = 0; cell < sizes.cells; ++cell) {
+      there[row * sizes.cells + places[cell]] = seen[row * sizes.cells + cell];
+    }
+  }
+  AttentionCase attention(sizes, there);
+  for (ggml_tensor* cache : {attention.keys, attention.values}) {
+    const int64_t width = sizes.kv_heads * sizes.width;
+    auto* halves = static_cast<ggml_fp16_t*>(cache->data);
+    const std::vector<ggml_fp16_t> before(halves, halves + sizes.cells * width);
+    for (int64_t cell = 0; cell < sizes.cells; ++cell) {
+      std::copy_n(before.begin() + cell * width, width, halves + places[cell] * width);
+    }
+  }
+  return attention;
+}
+
+void other_rows_and_places_change_no_bit() {
+  const AttentionSizes all[] = {
+      {32, 768, 64, 8, 4}, {32, 700, 32, 4, 4}, {40, 512, 128, 10, 2, 5.0}, {9, 300, 48, 8, 1}};
+  constexpr int64_t every = 4;
+  for (const AttentionSizes& sizes : all) {
+    for (const auto& mask : {samples_mask(sizes, sizes.cells / 3), causal_mask(sizes)}) {
+      const AttentionCase attention(sizes, mask), elsewhere = moved(sizes, mask, every);
+      for (const AttentionKernel* kernel : available_attention_kernels()) {
+        const std::vector<float> here = run_kernel(attention, *kernel).out, there = run_kernel(elsewhere, *kernel).out;
+        const int64_t values = sizes.heads * sizes.width;
+        for (int64_t row = 0; row < sizes.rows; row += every) {
+          const auto begin = here.begin() + row * values;
+          CHECK(std::equal(begin, begin + values, there.begin() + row * values));
+        }
+      }
+    }
+  }
+}
+
+void large_scores_are_weighed() {
+  const AttentionSizes sizes{16, 256, 64, 4, 2};
+  const std::vector<float> mask = samples_mask(sizes, 85);
+  const AttentionCase attention(sizes, mask);
+  auto* keys = static_cast<ggml_fp16_t*>(attention.keys->data);
+  for (int64_t i = 0; i < ggml_nelements(attention.keys); ++i) {
+    keys[i] = ggml_fp32_to_fp16(200 * ggml_fp16_to_fp32(keys[i]));
+  }
+  for (const AttentionKernel* kernel : available_attention_kernels()) {
+    CHECK(error(attention, run_kernel(attention, *kernel), mask) < 1e-3);  // scores of hundreds are rounded themselves
+  }
+}
+
 void not_a_number_stays() {
   const AttentionSizes sizes{16, 256, 64, 4, 2};
   const std::vector<float> mask = samples_mask(sizes, 85);
@@ -159,6 +220,8 @@ int main() {
   if (attention_sharing_support().empty()) return 77;
   register_accel_device();
   is_accurate();
+  other_rows_and_places_change_no_bit();
+  large_scores_are_weighed();
   not_a_number_stays();
   takes_only_what_it_can();
   return check_result();
