@@ -55,6 +55,7 @@ class Claims {
 };
 
 struct ProductClaim {
+  const Gemm* gemm = nullptr;
   std::shared_ptr<const PackedMatrix> packed;
   int64_t least_rows = 0;
 };
@@ -115,14 +116,35 @@ bool takes_attention(const ggml_tensor* node) {
 }
 
 // Each context has its own, which its thread uses.
-struct Work {
-  std::unique_ptr<PackedProduct> product;
-  std::optional<SharedAttention> attention;
-
+class Work {
+ public:
   Work() {
-    if (gemm() != nullptr) product = gemm()->new_product();
-    if (const AttentionKernel* kernel = attention_kernel()) attention.emplace(*kernel);
+    if (const AttentionKernel* kernel = attention_kernel()) attention_.emplace(*kernel);
   }
+
+  void set_threads(int threads) {
+    threads_ = threads;
+    if (product_) product_->set_threads(threads);
+    if (attention_) attention_->set_threads(threads);
+  }
+
+  // All weights of a model are packed for one.
+  PackedProduct& product_of(const Gemm* gemm) {
+    if (gemm_ != gemm) {
+      product_ = gemm->new_product();
+      product_->set_threads(threads_);
+      gemm_ = gemm;
+    }
+    return *product_;
+  }
+
+  SharedAttention* attention() { return attention_ ? &*attention_ : nullptr; }
+
+ private:
+  int threads_ = 1;
+  const Gemm* gemm_ = nullptr;
+  std::unique_ptr<PackedProduct> product_;
+  std::optional<SharedAttention> attention_;
 };
 
 Work& work_of(ggml_backend_t backend) { return *static_cast<Work*>(backend->context); }
@@ -135,16 +157,17 @@ ggml_status compute(ggml_backend_t backend, ggml_cgraph* graph) {
     if (takes_no_work(node) || (node->flags & GGML_TENSOR_FLAG_COMPUTE) == 0) continue;
     try {
       if (node->op == GGML_OP_FLASH_ATTN_EXT) {
-        if (!work.attention) return GGML_STATUS_FAILED;
-        work.attention->run(node);
+        if (work.attention() == nullptr) return GGML_STATUS_FAILED;
+        work.attention()->run(node);
         rounded = nullptr;
         continue;
       }
       const ProductClaim claimed = product_claims().find(node->src[0]);
-      if (!claimed.packed || !work.product) return GGML_STATUS_FAILED;
+      if (!claimed.packed) return GGML_STATUS_FAILED;
       const ggml_tensor* values = node->src[1];
-      work.product->run(*claimed.packed, static_cast<const float*>(values->data), count_rows(node),
-                        static_cast<float*>(node->data), values == rounded);
+      work.product_of(claimed.gemm)
+          .run(*claimed.packed, static_cast<const float*>(values->data), count_rows(node),
+               static_cast<float*>(node->data), values == rounded);
       rounded = values;
     } catch (const std::exception& error) {
       GGML_LOG_ERROR("%s: %s failed: %s\n", name, node->name, error.what());
@@ -160,10 +183,7 @@ ggml_guid_t guid() {
   return &guid;
 }
 
-void set_threads(ggml_backend_t backend, int threads) {
-  if (work_of(backend).product) work_of(backend).product->set_threads(threads);
-  if (work_of(backend).attention) work_of(backend).attention->set_threads(threads);
-}
+void set_threads(ggml_backend_t backend, int threads) { work_of(backend).set_threads(threads); }
 
 ggml_backend_t init_backend(ggml_backend_dev_t device, const char*) {
   ggml_backend_i functions = {};
@@ -253,9 +273,10 @@ void register_accel_device() {
   std::call_once(once, [] { ggml_backend_register(&reg); });
 }
 
-GemmClaim::GemmClaim(const ggml_tensor* weight, std::unique_ptr<PackedMatrix> packed, int64_t least_rows)
+GemmClaim::GemmClaim(const ggml_tensor* weight, const Gemm& gemm, std::unique_ptr<PackedMatrix> packed,
+                     int64_t least_rows)
     : weight_(weight) {
-  product_claims().add(weight, {std::move(packed), least_rows});
+  product_claims().add(weight, {&gemm, std::move(packed), least_rows});
 }
 
 GemmClaim::~GemmClaim() { product_claims().remove(weight_); }

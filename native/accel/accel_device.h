@@ -7,6 +7,7 @@ struct ggml_tensor;
 
 namespace spct {
 
+class Gemm;
 class PackedMatrix;
 
 // Adds a device of type "accel" to ggml's, which works in the CPU's memory. It takes the products of packed weights,
@@ -18,11 +19,11 @@ void register_accel_device();
 // With one more kind of device llama.cpp would not let several GPUs work on different batches at once.
 bool accel_device_disturbs();
 
-// While it exists, ggml's scheduler gives the device every product of `weight` with at least `least_rows` rows. Ends
-// after the contexts that use the weight.
+// While it exists, ggml's scheduler gives the device every product of `weight` with at least `least_rows` rows, which
+// `gemm` multiplies with `packed`. Ends after the contexts that use the weight.
 class GemmClaim {
  public:
-  GemmClaim(const ggml_tensor* weight, std::unique_ptr<PackedMatrix> packed, int64_t least_rows);
+  GemmClaim(const ggml_tensor* weight, const Gemm& gemm, std::unique_ptr<PackedMatrix> packed, int64_t least_rows);
   ~GemmClaim();
   GemmClaim(const GemmClaim&) = delete;
   GemmClaim& operator=(const GemmClaim&) = delete;

@@ -23,14 +23,19 @@ std::vector<const GemmKernel*> available_gemm_kernels() {
 }
 
 const Gemm* gemm() {
-  static const std::unique_ptr<Gemm> fastest = []() -> std::unique_ptr<Gemm> {
 #ifdef SPCT_ONEDNN
-    if (auto found = onednn_gemm()) return found;
+  static const std::unique_ptr<Gemm> fastest = onednn_gemm();
+  if (fastest) return fastest.get();
 #endif
+  return batch_invariant_gemm();
+}
+
+const Gemm* batch_invariant_gemm() {
+  static const std::unique_ptr<Gemm> ours = [] {
     const auto kernels = available_gemm_kernels();
     return kernels.empty() ? nullptr : vector_gemm(*kernels.back());
   }();
-  return fastest.get();
+  return ours.get();
 }
 
 GemmSupport gemm_support() {

@@ -39,8 +39,8 @@ class PackedProduct {
 };
 
 // One way to pack matrices and to multiply with them. Copies are bfloat16 for quantized and BF16 weights, which that
-// hardly rounds any more, F32 for F16 and F32 weights; with `keep_bytes` Q8_0 may stay what it is, and rows are rounded
-// to 16 bits. All throw Error OUT_OF_MEMORY, PACKING_FAILED, and std::bad_alloc.
+// hardly rounds any more, F32 for F16 and F32 weights; Q8_0 may stay what it is. All throw Error OUT_OF_MEMORY,
+// PACKING_FAILED, and std::bad_alloc.
 class Gemm {
  public:
   virtual ~Gemm() = default;
@@ -49,15 +49,17 @@ class Gemm {
   // Products of fewer rows are seldom faster than ggml's, on the CPUs that were measured.
   virtual int64_t usual_least_rows() const = 0;
   // What a copy of a whole weight would take.
-  virtual size_t bytes_for(const ggml_tensor* weight, bool keep_bytes) const = 0;
+  virtual size_t bytes_for(const ggml_tensor* weight) const = 0;
   // Copies the first `rows` rows (0: all) of a matrix in host memory; on the calling thread's OpenMP team of `threads`.
-  virtual std::unique_ptr<PackedMatrix> pack(const ggml_tensor* weight, int64_t rows, int threads,
-                                             bool keep_bytes) const = 0;
+  virtual std::unique_ptr<PackedMatrix> pack(const ggml_tensor* weight, int64_t rows, int threads) const = 0;
   virtual std::unique_ptr<PackedProduct> new_product() const = 0;
 };
 
 // The fastest on this CPU; null where there is none.
 const Gemm* gemm();
+
+// The fastest of those whose rows depend neither on each other nor on their number.
+const Gemm* batch_invariant_gemm();
 
 // Whether a weight can be packed and multiplied with on this CPU. Cheap.
 bool can_pack(const ggml_tensor* weight);

@@ -81,7 +81,7 @@ class PlainProduct {
 
 int64_t least_faster_rows(const ggml_tensor* weight, int threads) {
   const int64_t weight_rows = std::clamp<int64_t>(most_values / weight->ne[0], 1, weight->ne[1]);
-  const std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, weight_rows, threads, true);
+  const std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, weight_rows, threads);
   const std::unique_ptr<PackedProduct> product = gemm()->new_product();
   product->set_threads(threads);
   for (const int64_t count : row_counts) {

@@ -165,11 +165,11 @@ class OnednnGemm : public Gemm {
 
   int64_t usual_least_rows() const override { return 8; }
 
-  size_t bytes_for(const ggml_tensor* weight, bool) const override {
+  size_t bytes_for(const ggml_tensor* weight) const override {
     return translated([&] { return best_layout(weight->ne[1], weight->ne[0], packed_type(weight)).get_size(); });
   }
 
-  std::unique_ptr<PackedMatrix> pack(const ggml_tensor* weight, int64_t rows, int threads, bool) const override {
+  std::unique_ptr<PackedMatrix> pack(const ggml_tensor* weight, int64_t rows, int threads) const override {
     return translated([&] {
       return std::make_unique<OnednnMatrix>(weight, rows > 0 ? std::min(rows, weight->ne[1]) : weight->ne[1], threads);
     });

@@ -52,21 +52,23 @@ void PackedWeights::pack(const std::vector<const ggml_tensor*>& weights, const P
   std::vector<std::pair<const ggml_tensor*, int64_t>> chosen;
   size_t bytes = 0;
   if (!gemm_support().available) return;
-  const int64_t usual = options.tiny ? gemm()->usual_least_rows() / 2 : gemm()->usual_least_rows();
+  const Gemm& gemm = options.batch_invariant ? *batch_invariant_gemm() : *spct::gemm();
+  gemm_ = gemm.description();
+  const int64_t usual = options.batch_invariant ? 1 : gemm.usual_least_rows();
   const int64_t least_rows = options.least_rows > 0 ? options.least_rows : usual;
   for (const ggml_tensor* weight : weights) {
     if (!can_pack(weight)) continue;
     const int64_t least = options.measure ? measured_least_rows(weight, options.threads) : least_rows;
     if (least == 0) continue;
     chosen.emplace_back(weight, least);
-    bytes += gemm()->bytes_for(weight, !options.tiny);
+    bytes += gemm.bytes_for(weight);
   }
   if (bytes > options.most_bytes) return;
   for (const auto& [weight, least] : chosen) {
-    std::unique_ptr<PackedMatrix> packed = gemm()->pack(weight, 0, options.threads, !options.tiny);
+    std::unique_ptr<PackedMatrix> packed = gemm.pack(weight, 0, options.threads);
     bytes_ += packed->bytes();
     least_rows_ = least_rows_ == 0 ? least : std::min(least_rows_, least);
-    claims_.push_back(std::make_unique<GemmClaim>(weight, std::move(packed), least));
+    claims_.push_back(std::make_unique<GemmClaim>(weight, gemm, std::move(packed), least));
   }
   all_bytes += bytes_;
 }

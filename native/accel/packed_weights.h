@@ -24,11 +24,8 @@ struct PackingOptions {
   // Whether only those weights are packed whose products were measured to be faster, on this thread and at once. The
   // first measurement of a shape in a process holds for all later ones. Otherwise all are, for `least_rows` and more.
   bool measure = true;
-  int64_t least_rows = 0;  // 0: what is usual
-  // The copies lie in the caches, where half of the usual rows are enough. Q8_0 does not stay what it is, as the rows
-  // that are rounded for that carry what another batch changes in a state's last bits into the logits, and more samples
-  // have another text there (docs/benchmarks.md).
-  bool tiny = false;
+  int64_t least_rows = 0;        // 0: what is usual
+  bool batch_invariant = false;  // by products whose rows do not depend on each other; then one row is usual
   size_t most_bytes = SIZE_MAX;  // nothing is packed when all copies together would take more
 };
 
@@ -46,6 +43,8 @@ class PackedWeights {
   static size_t bytes_of_all();
   size_t bytes() const { return bytes_; }
   size_t count() const { return claims_.size(); }
+  // What multiplies them.
+  const std::string& gemm() const { return gemm_; }
   // Fewer rows than this are always multiplied as without the copies; 0: nothing is packed.
   int64_t least_rows() const { return least_rows_; }
 
@@ -53,6 +52,7 @@ class PackedWeights {
   void pack(const std::vector<const ggml_tensor*>& weights, const PackingOptions& options);
 
   std::vector<std::unique_ptr<GemmClaim>> claims_;
+  std::string gemm_;
   size_t bytes_ = 0;
   int64_t least_rows_ = 0;
 };

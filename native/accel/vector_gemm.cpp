@@ -26,9 +26,9 @@ struct Free {
 
 enum class PanelType { f32, bf16, int8 };
 
-PanelType panel_type(const GemmKernel& kernel, const ggml_tensor* weight, bool keep_bytes) {
+PanelType panel_type(const GemmKernel& kernel, const ggml_tensor* weight) {
   static_assert(int8_block == QK8_0, "blocks are copied as they are");
-  if (keep_bytes && kernel.multiply_int8 != nullptr && weight->type == GGML_TYPE_Q8_0) return PanelType::int8;
+  if (kernel.multiply_int8 != nullptr && weight->type == GGML_TYPE_Q8_0) return PanelType::int8;
   return packs_as_bf16(weight) ? PanelType::bf16 : PanelType::f32;
 }
 
@@ -50,11 +50,11 @@ size_t packed_bytes(PanelType type, int64_t rows, int64_t columns, int64_t panel
 // [panels][K][panel_columns]
 class PanelMatrix : public PackedMatrix {
  public:
-  PanelMatrix(const GemmKernel& kernel, const ggml_tensor* weight, PanelType type, int64_t rows, int threads)
+  PanelMatrix(const GemmKernel& kernel, const ggml_tensor* weight, int64_t rows, int threads)
       : PackedMatrix(rows, weight->ne[0]),
         width(kernel.panel_columns),
         panels((rows + width - 1) / width),
-        type(type),
+        type(panel_type(kernel, weight)),
         memory_(static_cast<char*>(::operator new(bytes(), cache_line))) {
     std::vector<float> values(width * columns() * threads);
 #pragma omp parallel for num_threads(threads)
@@ -192,15 +192,13 @@ class VectorGemm : public Gemm {
 
   int64_t usual_least_rows() const override { return 2; }
 
-  size_t bytes_for(const ggml_tensor* weight, bool keep_bytes) const override {
-    return packed_bytes(panel_type(kernel_, weight, keep_bytes), weight->ne[1], weight->ne[0], kernel_.panel_columns);
+  size_t bytes_for(const ggml_tensor* weight) const override {
+    return packed_bytes(panel_type(kernel_, weight), weight->ne[1], weight->ne[0], kernel_.panel_columns);
   }
 
-  std::unique_ptr<PackedMatrix> pack(const ggml_tensor* weight, int64_t rows, int threads,
-                                     bool keep_bytes) const override {
+  std::unique_ptr<PackedMatrix> pack(const ggml_tensor* weight, int64_t rows, int threads) const override {
     const int64_t all = weight->ne[1];
-    const PanelType type = panel_type(kernel_, weight, keep_bytes);
-    return std::make_unique<PanelMatrix>(kernel_, weight, type, rows > 0 ? std::min(rows, all) : all, threads);
+    return std::make_unique<PanelMatrix>(kernel_, weight, rows > 0 ? std::min(rows, all) : all, threads);
   }
 
   std::unique_ptr<PackedProduct> new_product() const override { return std::make_unique<PanelProduct>(kernel_); }

@@ -216,9 +216,9 @@ void LlamaModel::pack(const ModelOptions& options) {
   if (options.packing == Packing::off || !support.available || updatable_) return;
   if (automatic && uses_gpu(options.gpu_layers)) return;
   PackingOptions packing;
-  packing.tiny = is_tiny(model_.get());
+  packing.batch_invariant = is_tiny(model_.get());
   packing.threads = info_.threads;
-  packing.measure = automatic && !packing.tiny;  // it takes longer than loading
+  packing.measure = automatic && !packing.batch_invariant;  // it takes longer than loading
   if (automatic) packing.most_bytes = copy_budget(memory_bytes(), PackedWeights::bytes_of_all());
   try {
     // On a thread that ends, and its OpenMP team with it: while the teams have more threads than the machine has cores,
@@ -233,6 +233,7 @@ void LlamaModel::pack(const ModelOptions& options) {
   if (!automatic && packed_->count() == 0) {
     throw Error("PACKING_UNAVAILABLE", "weights cannot be packed: none of the model's lies in the CPU's memory");
   }
+  if (packed_->count() > 0) info_.gemm = packed_->gemm();
   info_.packed_bytes = static_cast<int64_t>(packed_->bytes());
   info_.packed_matrices = static_cast<int32_t>(packed_->count());
   info_.packed_least_rows = static_cast<int32_t>(packed_->least_rows());

@@ -163,6 +163,21 @@ void threads_give_the_same() {
   CHECK(one.last == two.last);
 }
 
+void a_row_is_the_same_alone_where_told_so() {
+  const Weight first(GGML_TYPE_Q8_0, 512, 256, 1), second(GGML_TYPE_F32, 128, 512, 2);
+  const std::vector<float> values = noise(24 * 256, 3);
+  PackingOptions options = all_on(1);
+  options.least_rows = 0;
+  options.batch_invariant = true;
+  const PackedWeights packed({first.tensor, second.tensor}, options);
+  CHECK(packed.least_rows() == 1);
+  CHECK(packed.gemm().rfind("AVX", 0) == 0);
+  const Run together(first, second, 24, 1, values);
+  const Run alone(first, second, 1, 1, {values.begin() + 5 * 256, values.begin() + 6 * 256});
+  CHECK(std::equal(alone.product.begin(), alone.product.end(), together.product.begin() + 5 * 512));
+  CHECK(std::equal(alone.last.begin(), alone.last.end(), together.last.begin() + 5 * 128));
+}
+
 void only_claimed_products_are_taken() {
   const Weight first(GGML_TYPE_BF16, 512, 256, 1), second(GGML_TYPE_F32, 128, 512, 2);
   const std::vector<float> values = noise(16 * 256, 3);
@@ -315,6 +330,7 @@ int main() {
   }
   products_are_accurate();
   threads_give_the_same();
+  a_row_is_the_same_alone_where_told_so();
   only_claimed_products_are_taken();
   weights_of_both_kinds_share_rows();
   only_what_is_faster_is_packed();

@@ -40,13 +40,8 @@ std::vector<float> product(const Gemm& gemm, const PackedMatrix& packed, const s
   return out;
 }
 
-struct Copy {
-  ggml_type type;
-  bool keep_bytes;
-};
-
-bool is_int8(const GemmKernel& kernel, const Copy& copy) {
-  return copy.keep_bytes && kernel.multiply_int8 != nullptr && copy.type == GGML_TYPE_Q8_0;
+bool is_int8(const GemmKernel& kernel, ggml_type type) {
+  return kernel.multiply_int8 != nullptr && type == GGML_TYPE_Q8_0;
 }
 
 // The values that a copy multiplies with: as they are or rounded to bfloat16.
@@ -80,17 +75,16 @@ void equals_double_sums(const Gemm& gemm, const GemmKernel& kernel) {
     int64_t rows, columns;
   };
   for (const auto& [rows, columns] : {Shape{2, 32}, Shape{15, 64}, Shape{33, 512}, Shape{64, 544}, Shape{129, 1536}}) {
-    for (const Copy copy : {Copy{GGML_TYPE_F32, true}, Copy{GGML_TYPE_F16, true}, Copy{GGML_TYPE_BF16, true},
-                            Copy{GGML_TYPE_Q8_0, true}, Copy{GGML_TYPE_Q8_0, false}, Copy{GGML_TYPE_Q4_0, true}}) {
-      const Weight weight(copy.type, rows, columns);
-      const std::vector<float> matrix = multiplied(weight, is_int8(kernel, copy));
-      const std::unique_ptr<PackedMatrix> packed = gemm.pack(weight.tensor, 0, 2, copy.keep_bytes);
-      CHECK(packed->bytes() == gemm.bytes_for(weight.tensor, copy.keep_bytes));
+    for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0}) {
+      const Weight weight(type, rows, columns);
+      const std::vector<float> matrix = multiplied(weight, is_int8(kernel, type));
+      const std::unique_ptr<PackedMatrix> packed = gemm.pack(weight.tensor, 0, 2);
+      CHECK(packed->bytes() == gemm.bytes_for(weight.tensor));
       for (const int64_t count : {1, 2, 3, 5, 6, 7, 8, 13, 32, 96, 97, 200}) {
         const std::vector<float> values = noise(count * columns, 2);
         const std::vector<float> out = product(gemm, *packed, values, count, 2);
         CHECK(out == product(gemm, *packed, values, count, 3));
-        const std::vector<float> factors = multiplied(values, is_int8(kernel, copy));
+        const std::vector<float> factors = multiplied(values, is_int8(kernel, type));
         double worst = 0;
         for (int64_t row = 0; row < count; ++row) {
           for (int64_t i = 0; i < rows; ++i) {
@@ -109,7 +103,7 @@ void equals_double_sums(const Gemm& gemm, const GemmKernel& kernel) {
 void a_row_does_not_depend_on_the_others(const Gemm& gemm) {
   constexpr int64_t rows = 70, columns = 1056, count = 101;
   const Weight weight(GGML_TYPE_Q8_0, rows, columns);
-  const std::unique_ptr<PackedMatrix> packed = gemm.pack(weight.tensor, 0, 1, true);
+  const std::unique_ptr<PackedMatrix> packed = gemm.pack(weight.tensor, 0, 1);
   const std::vector<float> values = noise(count * columns, 3);
   const std::vector<float> together = product(gemm, *packed, values, count, 1);
   for (int64_t row = 0; row < count; ++row) {
@@ -122,8 +116,7 @@ void a_row_does_not_depend_on_the_others(const Gemm& gemm) {
 void the_first_rows_can_be_packed_alone(const Gemm& gemm) {
   const Weight weight(GGML_TYPE_Q8_0, 64, 32);
   const std::vector<float> values = noise(8 * 32, 4);
-  const std::unique_ptr<PackedMatrix> all = gemm.pack(weight.tensor, 0, 1, true),
-                                      some = gemm.pack(weight.tensor, 20, 1, true);
+  const std::unique_ptr<PackedMatrix> all = gemm.pack(weight.tensor, 0, 1), some = gemm.pack(weight.tensor, 20, 1);
   CHECK(some->rows() == 20 && some->columns() == 32);
   const std::vector<float> whole = product(gemm, *all, values, 8, 1), part = product(gemm, *some, values, 8, 1);
   for (int64_t row = 0; row < 8; ++row) {
@@ -135,7 +128,7 @@ void what_is_not_finite_shows_in_its_row_alone(const Gemm& gemm) {
   constexpr int64_t rows = 20, columns = 96, count = 7;
   for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_BF16, GGML_TYPE_Q8_0}) {
     const Weight weight(type, rows, columns);
-    const std::unique_ptr<PackedMatrix> packed = gemm.pack(weight.tensor, 0, 1, true);
+    const std::unique_ptr<PackedMatrix> packed = gemm.pack(weight.tensor, 0, 1);
     for (const float bad : {NAN, INFINITY, -INFINITY}) {
       std::vector<float> values = noise(count * columns, 5);
       values[3 * columns + 50] = bad;
@@ -150,7 +143,7 @@ void what_is_not_finite_shows_in_its_row_alone(const Gemm& gemm) {
 void the_same_values_may_meet_matrices_of_several_types(const Gemm& gemm) {
   constexpr int64_t rows = 40, columns = 64, count = 5;
   const Weight quantized(GGML_TYPE_Q8_0, rows, columns), floats(GGML_TYPE_F32, rows, columns);
-  const auto bytes = gemm.pack(quantized.tensor, 0, 1, true), whole = gemm.pack(floats.tensor, 0, 1, true);
+  const auto bytes = gemm.pack(quantized.tensor, 0, 1), whole = gemm.pack(floats.tensor, 0, 1);
   const std::unique_ptr<PackedProduct> shared = gemm.new_product();
   bool same = false;
   const auto equals_alone = [&](const PackedMatrix& packed, const std::vector<float>& values) {
