@@ -187,7 +187,8 @@ export interface LoadOptions {
   /** Prompts and samples at once. Default 64. */
   maxSequences?: number;
   /** Prompts are kept for later calls, the least recently used going first, while all of them have at most so many tokens. A call
-   * that finds its prompt may round differently from one that computes it. Default 0: the same call gives the same text. */
+   * that finds its prompt may round differently from one that computes it (not with very small models on AVX2). Default 0: the
+   * same call gives the same text. */
   prefixCacheTokens?: number;
   /** Default: one for each core. */
   threads?: number;
