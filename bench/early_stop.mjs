@@ -1,6 +1,7 @@
 // Votes that stop once they are decided, beside all k samples: npm run bench:early-stop -- [--rounds 3] [--queries 64] [--samples 32]
-//   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 0] [--json]
-// The default judge on held-out pairs of its task, with its meta RM and without, in turns; every round has queries of its own.
+//   [--flip-risk 0.002] [--at-once 4] [--concurrency <n>] [--prefix-cache 512] [--json]
+// The default judge on held-out pairs of its task, with its fused meta RM and without, in turns; every round has queries of its
+// own. The engine keeps prompts of so many tokens for all of them, as a service would.
 // Prints the samples drawn; how often the winner is that of all k, ties of all k apart, and what of it is stopping and what the
 // other batch: the winner of as many of the k samples themselves, that of all k one query after the other, and the share of
 // samples with another text; and the times of k samples over ours, on the clock and on the processor: with as many queries in
@@ -22,7 +23,7 @@ const { values } = parseArgs({
     "flip-risk": { type: "string", default: "0.002" },
     "at-once": { type: "string" },
     concurrency: { type: "string" },
-    "prefix-cache": { type: "string", default: "0" },
+    "prefix-cache": { type: "string", default: "512" },
     json: { type: "boolean", default: false },
   },
 });

@@ -30,3 +30,17 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND TARGET ggml-cpu)
   set_property(SOURCE ${LLAMA_CPP_DIR}/ggml/src/ggml-cpu/amx/mmq.cpp TARGET_DIRECTORY ggml-cpu
     APPEND PROPERTY COMPILE_OPTIONS -Wno-maybe-uninitialized -include ${CMAKE_SOURCE_DIR}/cmake/gcc_amx.h)
 endif()
+
+# With one cache for all sequences llama.cpp looks for coupled ones among 256 x 256 pairs in each batch, also where it has
+# just found that none are. A step of a very small model is not much longer than that.
+set(batch_original ${LLAMA_CPP_DIR}/src/llama-batch.cpp)
+set(batch_changed ${CMAKE_BINARY_DIR}/llama.cpp/llama-batch.cpp)
+file(READ ${batch_original} batch_text)
+string(REPLACE "if (memory) {\n        for (uint32_t s0 = 0;" "if (memory && has_cpl) {\n        for (uint32_t s0 = 0;"
+  batch_text "${batch_text}")
+file(WRITE ${batch_changed}.new "${batch_text}")
+configure_file(${batch_changed}.new ${batch_changed} COPYONLY)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${batch_original})
+get_target_property(llama_sources llama SOURCES)
+list(TRANSFORM llama_sources REPLACE "^llama-batch.cpp$" ${batch_changed})
+set_target_properties(llama PROPERTIES SOURCES "${llama_sources}")
