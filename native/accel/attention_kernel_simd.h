@@ -436,7 +436,7 @@ class AttentionLoops {
         for (int64_t lane = 0; lane < width; ++lane) *query++ = task.query[v * width + lane][d] * shape.scale;
       }
     }
-    for (int64_t i = 0; i < shape.value_width * lanes; ++i) work.out[i] = 0;
+    for (int64_t i = 0; i < used * width * shape.value_width; ++i) work.out[i] = 0;
     for (int64_t lane = 0; lane < lanes; ++lane) {
       work.base[lane] = -__builtin_inff();
       work.sum[lane] = 0;
