@@ -11,8 +11,8 @@ struct AttentionKernel;
 
 // Attention (FLASH_ATTN_EXT) of many rows over KV cells most of which many rows see: the prefix of the samples of a
 // query. ggml's kernel goes through the cells once for each row and head. Here a block of cells meets all rows and
-// heads that read it at once, as a product of matrices; cells that few rows see are gone through for each. A row has the
-// same bits whatever the others see and wherever its cells lie. Uses one thread and its OpenMP team.
+// heads that read it at once, as a product of matrices; cells that few rows see are gone through for each. A row has
+// the same bits whatever the others see and wherever its cells lie. Uses one thread and its OpenMP team.
 class SharedAttention {
  public:
   explicit SharedAttention(const AttentionKernel& kernel) : kernel_(kernel) {}
