@@ -16,7 +16,8 @@ namespace {
 // (1,700 characters on a stack of 512 KB). Longer runs are cut; nothing but such a run is tokenized differently.
 constexpr int max_run = 1000;
 
-constexpr size_t remembered_bytes = 4 << 20;
+constexpr size_t remembered_texts_bytes = 4 << 20;
+constexpr size_t remembered_special_pieces_bytes = 64 << 10;
 
 enum class CharacterClass { space, digit, letter, other };
 
@@ -81,7 +82,8 @@ bool is_white_space(std::string_view text) {
 
 }  // namespace
 
-Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab), memory_(remembered_bytes) {
+Vocabulary::Vocabulary(const llama_vocab* vocab)
+    : vocab_(vocab), texts_(remembered_texts_bytes), special_pieces_(remembered_special_pieces_bytes) {
   const int32_t size = llama_vocab_n_tokens(vocab);
   for (int32_t token = 0; token < size; ++token) {
     const auto attributes = llama_vocab_get_attr(vocab, token);
@@ -131,11 +133,11 @@ std::vector<int32_t> Vocabulary::tokenize(const std::vector<TextPiece>& pieces) 
 }
 
 std::vector<int32_t> Vocabulary::tokenize_continued(const std::vector<TextPiece>& pieces) const {
+  const auto special = [this](std::string_view text) { return call(text, true); };
   std::vector<int32_t> tokens;
   for (const TextPiece& piece : pieces) {
     if (piece.special) {
-      const auto ids = call(piece.text, true);
-      tokens.insert(tokens.end(), ids.begin(), ids.end());
+      special_pieces_.append(piece.text, special, tokens);
     } else {
       append_text(piece.text, tokens);
     }
@@ -164,7 +166,7 @@ void Vocabulary::append_remembered(std::string_view text, size_t (Vocabulary::*f
                                    const TokenMemory::Tokenize& tokenize, std::vector<int32_t>& out) const {
   while (!text.empty()) {
     const size_t length = (this->*first)(text);
-    memory_.append(text.substr(0, length), tokenize, out);
+    texts_.append(text.substr(0, length), tokenize, out);
     text.remove_prefix(length);
   }
 }

@@ -63,7 +63,7 @@ class Vocabulary : public TokenText {
   std::vector<bool> ends_, forbidden_;
   std::bitset<1 << 16> joined_;  // pairs of bytes that a token has next to each other
   bool has_apart_texts_ = false;
-  mutable TokenMemory memory_;
+  mutable TokenMemory texts_, special_pieces_;
 };
 
 }  // namespace spct

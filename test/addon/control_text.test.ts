@@ -59,11 +59,17 @@ describe.each(names.filter((name) => !lossy.includes(name)))("%s", (name) => {
     expect(written).toBeGreaterThanOrEqual(forbidden.length * 4);
   });
 
-  test("special pieces do become control tokens", async () => {
+  test("special pieces do become control tokens, each time", async () => {
     const control = vocabulary.forbidden().find(({ text }) => /^<.*[a-z].*>$/.test(text));
     if (control === undefined)
       return expect(vocabulary.forbidden().every(({ text }) => !/^<.*[a-z].*>$/.test(text))).toBe(true);
-    expect([...(await vocabulary.tokenize([{ text: control.text, special: true }]))]).toContain(control.id);
+    const special = async () => [...(await vocabulary.tokenize([{ text: control.text, special: true }]))];
+    const tokens = await special();
+    expect(tokens).toContain(control.id);
+    expect(await special()).toEqual(tokens);
+    const beginning = await vocabulary.tokenize([]);
+    const asText = await tokenize(vocabulary, control.text); // the same text, remembered apart
+    expect([...asText].slice(beginning.length)).not.toContain(control.id);
   });
 
   test.each(["A", "1", " ", "\n", "-", "é", "中", "😀"])("100,000 times %j comes back", async (character) => {
