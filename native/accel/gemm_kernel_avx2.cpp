@@ -22,8 +22,11 @@ class Int8Loops {
   static void multiply(const int16_t* values, const float* scales, int64_t values_stride, int64_t rows,
                        const void* panel, int64_t depth, float* out, int64_t out_stride, bool add) {
     const auto* weights = static_cast<const int8_t*>(panel);
+    const int64_t blocks = depth / int8_block;
     in_even_parts<rows_at_once>(rows, [=](auto part, int64_t row) {
-      for (int64_t block = 0; block < depth / int8_block; ++block) {
+      for (int64_t i = row; i < row + part.rows; ++i) Avx2::prefetch(out + i * out_stride + columns);
+      for (int64_t block = 0; block < blocks; ++block) {
+        fetch_share(weights + blocks * block_bytes, blocks, row * blocks + block * part.rows, part.rows, rows);
         multiply_block<part.rows>(values + row * values_stride, scales + row * (values_stride / int8_block),
                                   values_stride, weights, block, out + row * out_stride, out_stride, add);
       }
@@ -58,7 +61,15 @@ class Int8Loops {
  private:
   static constexpr int rows_at_once = 4;
   static constexpr int64_t columns = 2 * Avx2::width;
+  static constexpr int64_t cache_line = 64;
   static constexpr int64_t block_bytes = columns * int8_block + columns * int64_t{sizeof(float)};
+
+  // Of the panel after this one, what falls to the work between `done` and `done + more` of `rows` times its blocks.
+  // Spread over the whole work, so that fetching never waits.
+  static void fetch_share(const int8_t* panel, int64_t blocks, int64_t done, int64_t more, int64_t rows) {
+    const int64_t lines = blocks * block_bytes / cache_line, all = rows * blocks;
+    for (int64_t i = lines * done / all; i < lines * (done + more) / all; ++i) Avx2::prefetch(panel + i * cache_line);
+  }
 
   template <int Rows>
   static void multiply_block(const int16_t* values, const float* scales, int64_t values_stride, const int8_t* panel,

@@ -69,6 +69,7 @@ class GemmLoops {
     for (int row = 0; row < Rows; ++row) {
       for (int half = 0; half < 2; ++half) {
         sums[row][half] = add ? Simd::load(out + row * out_stride + half * width) : Simd::set(0.0f);
+        Simd::prefetch(out + row * out_stride + panel_columns + half * width);  // where the next panel's sums go
       }
     }
     for (int64_t k = 0; k < depth; ++k) {
